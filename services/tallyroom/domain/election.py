@@ -1,0 +1,342 @@
+"""The election definition: what is voted on, where, by which rule. Terms follow NIST SP 1500-100 v2.
+
+Every type is a frozen value. `tallyroom.codec.definition` reads and writes them as JSON; `docs/definition.md` explains each field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+Names = Mapping[str, str]
+"""Text by language tag (BCP 47), e.g. ``{"kk": "...", "ru": "...", "en": "..."}``."""
+
+
+class Environment(StrEnum):
+    """What the figures are. Nothing but ``live`` may ever be shown as a result of a real night without saying so."""
+
+    LIVE = "live"
+    TEST = "test"
+    SIMULATION = "simulation"
+
+
+class Scope(StrEnum):
+    """Whether the definition covers the electorate that its rules are about."""
+
+    WHOLE = "whole"
+    PART = "part"  # shows no threshold, seats or house: a part of the votes cannot say
+
+
+class UnitKind(StrEnum):
+    """Kinds of reporting units."""
+
+    PRECINCT = "precinct"
+    POSTAL = "postal"
+    OVERSEAS = "overseas"
+    ADVANCE = "advance"
+    CONTROL = "control"
+
+
+class Role(StrEnum):
+    """What a selection stands for. Only parties and candidates can lead, win or take seats."""
+
+    PARTY = "party"
+    CANDIDATE = "candidate"
+    AGAINST_ALL = "against_all"
+    BLANK = "blank"
+    OTHER = "other"  # an aggregate or placeholder
+
+
+class SelectionStatus(StrEnum):
+    """Whether a selection still stands."""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKey:
+    """A public key a source signs with. ``key``: Ed25519, base64. Validity in election time; None: unbounded."""
+
+    id: str
+    key: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Who may send events, and of which types."""
+
+    id: str
+    names: Names
+    may_report: tuple[str, ...]
+    keys: tuple[SourceKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A region, constituency, municipality ...: a node of the unit tree above the reporting units."""
+
+    id: str
+    level: str
+    names: Names
+    codes: Mapping[str, str] = field(default_factory=dict)  # e.g. {"iso_3166_2": "KZ-71"}
+    time_zone: str | None = None  # IANA name with the offset rules of the election's day
+    registered: int | None = None  # the authority's register of the area, where it differs from the sum of its units
+    notes: Names = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoterPool:
+    """The smallest set of units that its voters cannot leave; bounds on outstanding ballots are made per pool.
+
+    ``registered`` C, ``may_be_added`` G (voters who may still be added on the day), ``may_vote_away`` W (ballots that may
+    surface away from home). None: unknown, and then no bound that needs it is stated.
+    """
+
+    id: str
+    names: Names = field(default_factory=dict)
+    registered: int | None = None
+    may_be_added: int | None = None
+    may_vote_away: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportingUnit:
+    """A precinct, polling station, tally sheet ...: the smallest thing that reports. ``registered`` None: no roll of its own."""
+
+    id: str
+    kind: UnitKind = UnitKind.PRECINCT
+    names: Names = field(default_factory=dict)
+    registered: int | None = None
+    pool: str | None = None
+    time_zone: str | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """A party, list, candidate or other choice on the ballot. ``parent``: candidate -> list -> alliance."""
+
+    id: str
+    names: Names
+    role: Role = Role.PARTY
+    status: SelectionStatus = SelectionStatus.ACTIVE
+    abbreviations: Names = field(default_factory=dict)
+    colour: str | None = None  # #rrggbb
+    parent: str | None = None
+    party: str | None = None  # of a candidate: the party's id, for houses made of several contests
+    counts_as: str | None = None  # of a withdrawn selection: "invalid", or the selection that inherits its votes
+    list_candidates: int | None = None  # candidates on the list: the most seats it can fill
+    labels: tuple[str, ...] = ()  # e.g. "placeholder", "winner-from-memory"
+
+
+class Relation(StrEnum):
+    """How a total relates to the sum of its parts."""
+
+    EQUAL = "="
+    AT_LEAST = ">="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """``total relation sum(parts)``; names are measures, or ``selections`` for the sum of the counts."""
+
+    total: str
+    parts: tuple[str, ...]
+    relation: Relation = Relation.EQUAL
+
+
+class CandidateVotes(StrEnum):
+    """Whether candidate votes are part of their list's votes or come on top of them."""
+
+    INSIDE = "inside"
+    BESIDE = "beside"
+
+
+class Severity(StrEnum):
+    """What happens to a report that breaks a rule."""
+
+    ERROR = "error"  # quarantined
+    WARNING = "warning"  # accepted and flagged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """Which figures besides the counts a report carries, and how they must add up.
+
+    ``measures``: names of the ballot figures, from cast, issued, valid, invalid, blank, null, challenged (others allowed).
+    ``cast``: the measure that is shown as ballots cast. ``share_base``: what shares are shares of, a sum of measures and/or
+    ``selections``. ``marks_per_ballot`` > 1 relaxes ``valid = selections`` to ``selections <= marks x valid``.
+    """
+
+    measures: tuple[str, ...]
+    cast: str | None
+    share_base: tuple[str, ...] = ("selections",)
+    identities: tuple[Identity, ...] = ()
+    marks_per_ballot: int = 1
+    candidate_votes: CandidateVotes = CandidateVotes.INSIDE
+    cast_over_registered: Severity = Severity.WARNING
+    labels: Mapping[str, Names] = field(default_factory=dict)  # measure -> what it really is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A minimum share of ``base`` within ``area`` (None: the whole contest). ``share``: exact, ``"1/20"`` or ``"0.05"``.
+
+    ``alternatives``: passing any of them is enough (12 % locally instead of 4 % nationally). ``exempt``: selections it does not
+    bind. ``minimum_parties``: how many are admitted even below it. ``strict``: more than the share, not at least.
+    """
+
+    share: str
+    base: tuple[str, ...] = ("selections",)
+    area: str | None = None
+    strict: bool = False
+    exempt: tuple[str, ...] = ()
+    minimum_parties: int = 0
+    district_wins: int | None = None  # alternative by seats won in districts (Germany: 3)
+    alternatives: tuple["Threshold", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """Seats given out within an area."""
+
+    area: str
+    seats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition of a majority or quorum: ``share`` of ``base`` (and ``lead`` over the next), in ``areas_needed`` areas if set."""
+
+    share: str | None = None
+    base: tuple[str, ...] = ("selections",)
+    lead: str | None = None
+    strict: bool = True
+    level: str | None = None
+    areas_needed: int | None = None
+
+
+class Join(StrEnum):
+    """How conditions combine."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How votes become seats or a winner, with the law it comes from.
+
+    ``method``: hare, droop, dhondt, sainte-lague, modified-sainte-lague, plurality, majority, referendum, ranked, none.
+    """
+
+    method: str
+    seats: int
+    law: str
+    allocations: tuple[Allocation, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    join: Join = Join.ALL
+    marks: int = 1
+    first_divisor: str | None = None
+    certainty: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousCounts:
+    """An earlier result of an area or unit, for swing."""
+
+    counts: Mapping[str, int]
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousResult:
+    """The contest's earlier result, matched to today's selections, areas and units."""
+
+    names: Names
+    areas: Mapping[str, PreviousCounts] = field(default_factory=dict)
+    units: Mapping[str, PreviousCounts] = field(default_factory=dict)
+
+
+class Closure(StrEnum):
+    """Why a unit is no longer expected."""
+
+    CLOSED = "closed"  # what it reported stays
+    MERGED = "merged"  # counted with another unit: what it reported is withdrawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """One question put to voters, with its own unit set and area tree.
+
+    ``areas``: area id -> parent area id (None for the root: exactly one). ``units``: reporting unit id -> area id (a leaf area).
+    ``source``: the one authoritative source of its reports; ``unit_sources`` names another one for single units.
+    """
+
+    id: str
+    names: Names
+    selections: tuple[Selection, ...]
+    accounting: Accounting
+    areas: Mapping[str, str | None]
+    units: Mapping[str, str]
+    source: str
+    unit_sources: Mapping[str, str] = field(default_factory=dict)
+    rule: Rule | None = None
+    release_at: datetime | None = None
+    round: int | None = None
+    count_groups: tuple[str, ...] = ()
+    closed_units: Mapping[str, Closure] = field(default_factory=dict)  # units that are no longer expected
+    previous: PreviousResult | None = None
+    labels: tuple[str, ...] = ()
+    notes: Names = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Majority:
+    """A majority line of a body."""
+
+    seats: int
+    names: Names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A house made of contests. ``parties``: selection id of any contest -> party id under which its seats are added."""
+
+    id: str
+    names: Names
+    seats: int
+    contests: tuple[str, ...]
+    majorities: tuple[Majority, ...] = ()
+    parties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A whole election as its night starts. Amendments in the log change it (`tallyroom.domain.events.Amendment`)."""
+
+    election: str
+    environment: Environment
+    names: Names
+    date: date
+    time_zones: tuple[str, ...]
+    languages: tuple[str, ...]
+    sources: tuple[Source, ...]
+    areas: tuple[Area, ...]
+    units: tuple[ReportingUnit, ...]
+    contests: tuple[Contest, ...]
+    scope: Scope = Scope.WHOLE
+    pools: tuple[VoterPool, ...] = ()
+    bodies: tuple[Body, ...] = ()
+    release_at: datetime | None = None
+    attribution: Names = field(default_factory=dict)  # who made the figures, under which licence
+    notes: Names = field(default_factory=dict)  # shown wherever the figures are shown
+    schema: str = "tallyroom.definition/v1"

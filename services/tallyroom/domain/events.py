@@ -1,0 +1,182 @@
+"""What may stand in the log, as the pure rooms see it: reports as a protocol, amendments as values, refusals by code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus
+
+
+class Kind(StrEnum):
+    """Why a report was sent. Only a retraction changes what happens: it withdraws the unit's counts."""
+
+    COUNTED = "counted"
+    RECOUNT = "recount"
+    REPEAT = "repeat"
+    CORRECTION = "correction"
+    RETRACTION = "retraction"
+
+
+class Disposition(StrEnum):
+    """What becomes of a unit's counts."""
+
+    COUNTED = "counted"  # in the totals
+    HELD = "held"  # in no total, with a reason, public; outstanding
+    ANNULLED = "annulled"  # complete, in no total, shown apart
+    NOT_OPENED = "not_opened"
+    CANCELLED = "cancelled"
+
+
+class Refusal(StrEnum):
+    """Why an event went to quarantine. Each code is explained, with what to do, in docs/quarantine.md."""
+
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    SCHEMA = "schema"
+    WRONG_PARTITION = "wrong_partition"
+    WRONG_ELECTION = "wrong_election"
+    WRONG_ENVIRONMENT = "wrong_environment"
+    DEFINITION_MISMATCH = "definition_mismatch"
+    UNKNOWN_CONTEST = "unknown_contest"
+    UNKNOWN_UNIT = "unknown_unit"
+    CLOSED_UNIT = "closed_unit"
+    UNKNOWN_SOURCE = "unknown_source"
+    WRONG_SOURCE = "wrong_source"
+    UNKNOWN_COUNT_GROUP = "unknown_count_group"
+    WRONG_ROUND = "wrong_round"
+    UNKNOWN_SELECTION = "unknown_selection"
+    MISSING_SELECTION = "missing_selection"
+    UNKNOWN_MEASURE = "unknown_measure"
+    MISSING_MEASURE = "missing_measure"
+    ACCOUNTING = "accounting"
+    CAST_OVER_REGISTERED = "cast_over_registered"
+    PARTS = "parts"
+    EQUIVOCATION = "equivocation"
+    INVALID_AMENDMENT = "invalid_amendment"
+    UNKNOWN_AREA = "unknown_area"
+
+
+class Parts(Protocol):
+    """How many of a unit's parts are in."""
+
+    @property
+    def reported(self) -> int: ...
+    @property
+    def expected(self) -> int: ...
+
+
+class Report(Protocol):
+    """A full replacement of one unit's counts in one contest (docs/events.md). The wire struct is one as it is:
+
+    converting each of millions of reports into a second type measured 1.3 µs apiece, a tenth of the whole budget.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def election(self) -> str: ...
+    @property
+    def environment(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def reported_at(self) -> datetime: ...
+    @property
+    def contest(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def disposition(self) -> str: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def ballots(self) -> Mapping[str, int]: ...
+    @property
+    def registered(self) -> int | None: ...
+    @property
+    def parts(self) -> Parts | None: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def count_group(self) -> str | None: ...
+    @property
+    def round(self) -> int | None: ...
+    @property
+    def definition(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddUnit:
+    """A new unit; ``contests``: contest id -> area id."""
+
+    unit: ReportingUnit
+    contests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseUnit:
+    """The unit will not report (any more): no longer expected; what it reported stays. ``contest`` None: in all."""
+
+    unit: str
+    contest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeUnits:
+    """``units`` are counted with ``into``: closed, their registers added to it; what they reported is withdrawn."""
+
+    units: tuple[str, ...]
+    into: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveUnit:
+    """The unit belongs to another area of the contest, its counts with it."""
+
+    unit: str
+    contest: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReregisterUnit:
+    """The unit's register is another one."""
+
+    unit: str
+    registered: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddSelection:
+    """A new selection at the end of the contest's ballot."""
+
+    contest: str
+    selection: Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawSelection:
+    """The selection no longer stands. ``counts_as``: "invalid", a selection id that inherits its votes, or None: shown as it is."""
+
+    contest: str
+    selection: str
+    status: SelectionStatus = SelectionStatus.WITHDRAWN
+    counts_as: str | None = None
+
+
+Change = AddUnit | CloseUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A change of the definition, written to every partition. ``previous``: the chain hash it continues."""
+
+    id: str
+    previous: str
+    changes: tuple[Change, ...] = field(default=())

@@ -1,0 +1,312 @@
+"""The state of one partition as a pure function of its log prefix, folded report by report.
+
+Verdicts look only at the prefix of the event's own partition and at the definition (docs/exactly-once.md). Nothing here reads
+bytes, clocks or stores: the tabulator decodes and applies, the fold decides and sums.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from tallyroom.domain.events import Amendment, Refusal, Report
+from tallyroom.domain.partition import partition_of
+from tallyroom.tabulation.amend import AmendmentError, amend
+from tallyroom.tabulation.plan import ContestPlan, Leaf, Plan
+from tallyroom.tabulation.rows import Row, minus, plus, total, widened
+from tallyroom.tabulation.supersede import Refused, State, Verdict, compare, contribution, fell, kind_of, state_of
+
+NO_REASON: Final = "reason not stated by source"
+
+
+class Decrease(NamedTuple):
+    """A unit's figures fell because an accepted report says so: name -> (before, after), labelled with the source's reason."""
+
+    offset: int
+    leaf: Leaf
+    version: int
+    before_version: int
+    kind: str
+    reason: str
+    figures: Mapping[str, tuple[int, int]]
+
+
+@dataclass(slots=True)
+class Tallies:
+    """How many events of the prefix met which fate, and the newest election time seen (ms since the epoch)."""
+
+    accepted: int = 0
+    superseded: int = 0
+    duplicates: int = 0
+    late: int = 0
+    decreases: int = 0
+    aside: int = 0
+    amendments: int = 0
+    quarantined: int = 0
+    reported_at: int = 0
+
+
+class Cell:
+    """An area's running totals within this partition, with the rows waiting to be summed into it."""
+
+    __slots__ = ("added", "area", "contest", "removed", "values")
+
+    def __init__(self, contest: ContestPlan, area: str, values: Row) -> None:
+        self.contest = contest
+        self.area = area
+        self.values = values
+        self.added: list[Row] = []
+        self.removed: list[Row] = []
+
+
+@dataclass(slots=True)
+class Changes:
+    """What became different since the last time they were taken: absolute values."""
+
+    units: dict[str, State] = field(default_factory=dict)
+    cells: dict[tuple[str, str], Row] = field(default_factory=dict)
+    decreases: list[Decrease] = field(default_factory=list)
+
+
+class _Slot:
+    """A leaf of this partition with its newest state."""
+
+    __slots__ = ("cell", "leaf", "state")
+
+    def __init__(self, leaf: Leaf, cell: Cell) -> None:
+        self.leaf = leaf
+        self.cell = cell
+        self.state: State | None = None
+
+
+class PartitionFold:
+    """Units and cells of one partition. Feed it events in offset order; take the changes whenever it suits."""
+
+    def __init__(self, plan: Plan, partition: int, partitions: int) -> None:
+        self.plan = plan
+        self.partition = partition
+        self.partitions = partitions
+        self.tallies = Tallies()
+        self._slots: dict[bytes, _Slot] = {}  # by record key of the ordinary case
+        self._by_name: dict[str, _Slot] = {}
+        self._cells: dict[tuple[str, str], Cell] = {}
+        self._touched: set[Cell] = set()
+        self._changes = Changes()
+
+    def load(self, units: Iterable[tuple[str, State]], cells: Iterable[tuple[str, str, Row]]) -> None:
+        """Take over what a store holds: unit states by leaf name, cells by contest and area. Raises KeyError for a foreign unit."""
+        for name, state in units:
+            self._slot_by_name(name).state = state
+        for contest, area, row in cells:
+            cell = self._cell(self.plan.contests[contest], area)
+            cell.values = widened(row, cell.contest.width)
+
+    def report(self, report: Report, key: bytes | None, offset: int) -> Verdict | Refused:
+        """Judge a report and fold it in. A refused one changes nothing but the tallies."""
+        slot = self._slots.get(key) if key is not None else None
+        if slot is None or slot.leaf.unit != report.unit or slot.leaf.plan.id != report.contest or report.count_group:
+            found = self._find(report, key)
+            if isinstance(found, Refused):
+                return self._refuse(found)
+            slot = found
+        leaf = slot.leaf
+        if (
+            report.source != leaf.source
+            or report.environment != self.plan.environment
+            or report.election != self.plan.election
+            or report.definition is not None
+            or report.round is not None
+            or leaf.closure is not None
+        ):
+            envelope = self._envelope(report, leaf)
+            if envelope is not None:
+                return self._refuse(envelope)
+        state = state_of(report, leaf)
+        if isinstance(state, Refused):
+            return self._refuse(state)
+        return self._supersede(slot, state, report, offset)
+
+    def aside(self, reported_at: int) -> None:
+        """Count an event that changes no total; ``reported_at`` in ms since the epoch moves the election clock."""
+        self.tallies.aside += 1
+        self.tallies.reported_at = max(self.tallies.reported_at, reported_at)
+
+    def refuse(self, refused: Refused) -> Refused:
+        """Count an event refused before it could be judged here (undecodable, wrong partition ...)."""
+        return self._refuse(refused)
+
+    def amend(self, amendment: Amendment, chain: str) -> Refused | None:
+        """Change the definition from here on; ``chain`` is the hash reached. All cells are folded anew from the unit states."""
+        if amendment.previous != self.plan.chain:
+            detail = f"amendment {amendment.id} continues {amendment.previous[:12]}, this partition is at {self.plan.chain[:12]}"
+            return self._refuse(Refused(Refusal.INVALID_AMENDMENT, detail))
+        try:
+            definition = amend(self.plan.definition, amendment)
+        except AmendmentError as error:
+            return self._refuse(Refused(Refusal.INVALID_AMENDMENT, f"amendment {amendment.id}: {error}"))
+        self.tallies.amendments += 1
+        self._settle()
+        self.replan(Plan(definition, chain, self.plan.chains))
+        return None
+
+    def replan(self, plan: Plan) -> None:
+        """Judge by another definition from here on, and fold the cells anew under it."""
+        units = [(name, slot.state) for name, slot in self._by_name.items() if slot.state is not None]
+        before = {place: cell.values for place, cell in self._cells.items()}
+        self.plan = plan
+        self._slots, self._by_name, self._cells = {}, {}, {}
+        for place, values in before.items():
+            contest = plan.contests[place[0]]
+            self._cells[place] = Cell(contest, place[1], (0,) * contest.width)
+            self._changes.cells[place] = widened(values, contest.width)
+        for name, state in units:
+            slot = self._slot_by_name(name)
+            slot.state = state
+            self._add(slot.cell, contribution(slot.leaf, state))
+        self._settle()
+        for place, cell in self._cells.items():
+            contest = plan.contests[place[0]]
+            if place in before and widened(before[place], contest.width) == cell.values:
+                del self._changes.cells[place]
+            else:
+                self._changes.cells[place] = cell.values
+
+    def take(self) -> Changes:
+        """Everything that changed since the last call, as absolute values."""
+        self._settle()
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    @property
+    def pending(self) -> int:
+        """Upper bound on the number of units and cells that ``take`` would return now."""
+        return len(self._changes.units) + len(self._changes.decreases)
+
+    def units(self) -> Mapping[str, State]:
+        """Newest state of every unit that reported, by leaf name."""
+        return {name: slot.state for name, slot in self._by_name.items() if slot.state is not None}
+
+    def cells(self) -> Mapping[tuple[str, str], Row]:
+        """Totals by contest and area."""
+        self._settle()
+        return {place: cell.values for place, cell in self._cells.items()}
+
+    def _supersede(self, slot: _Slot, state: State, report: Report, offset: int) -> Verdict | Refused:
+        leaf, previous = slot.leaf, slot.state
+        verdict = compare(previous, state, leaf)
+        tallies = self.tallies
+        if isinstance(verdict, Refused):
+            return self._refuse(verdict)
+        if verdict is Verdict.DUPLICATE:
+            tallies.duplicates += 1
+            return verdict
+        if verdict is Verdict.LATE:
+            tallies.late += 1
+            return verdict
+        row = contribution(leaf, state)
+        cell = slot.cell
+        if previous is not None:
+            tallies.superseded += 1
+            before = contribution(leaf, previous)
+            cell.removed.append(before)
+            figures = fell(leaf, before, row)
+            if figures:
+                tallies.decreases += len(figures)
+                reason = report.reason or NO_REASON
+                kind = str(kind_of(state))
+                self._changes.decreases.append(Decrease(offset, leaf, state[0], previous[0], kind, reason, figures))
+        tallies.accepted += 1
+        if state[1] > tallies.reported_at:
+            tallies.reported_at = state[1]
+        self._add(cell, row)
+        slot.state = state
+        self._changes.units[leaf.name] = state
+        return verdict
+
+    def _refuse(self, refused: Refused) -> Refused:
+        self.tallies.quarantined += 1
+        return refused
+
+    def _find(self, report: Report, key: bytes | None) -> _Slot | Refused:
+        """The slot of a report that the fast path did not find: a unit's first report, or something wrong."""
+        contest = self.plan.contests.get(report.contest)
+        if contest is None:
+            return Refused(Refusal.UNKNOWN_CONTEST, f"contest {report.contest!r} is not in the definition")
+        group, groups = report.count_group, contest.contest.count_groups
+        if (group is not None or groups) and group not in groups:
+            return Refused(Refusal.UNKNOWN_COUNT_GROUP, f"count group {group!r}; {contest.id} counts {list(groups)}")
+        leaf = self.plan.leaf(contest, report.unit, group)
+        expected = f"{report.contest}|{report.unit}".encode()
+        if partition_of(expected, self.partitions) != self.partition:
+            right = partition_of(expected, self.partitions)
+            detail = f"{report.contest}|{report.unit} belongs to partition {right}, not {self.partition}"
+            return Refused(Refusal.WRONG_PARTITION, detail)
+        if leaf is None:
+            return Refused(Refusal.UNKNOWN_UNIT, f"unit {report.unit!r} is not expected in contest {contest.id}")
+        slot = self._by_name.get(leaf.name)
+        if slot is None:
+            slot = self._by_name[leaf.name] = _Slot(leaf, self._cell(contest, leaf.area))
+        if key == expected and group is None:
+            self._slots[expected] = slot
+        return slot
+
+    def _envelope(self, report: Report, leaf: Leaf) -> Refused | None:
+        """What is wrong with the report's origin, if anything is."""
+        if report.election != self.plan.election:
+            return Refused(Refusal.WRONG_ELECTION, f"{leaf.name}: election {report.election!r}")
+        if report.environment != self.plan.environment:
+            detail = f"{leaf.name}: {report.environment} data in a {self.plan.environment} log"
+            return Refused(Refusal.WRONG_ENVIRONMENT, detail)
+        if report.source != leaf.source:
+            refusal = Refusal.WRONG_SOURCE if report.source in self.plan.may_report else Refusal.UNKNOWN_SOURCE
+            return Refused(refusal, f"{leaf.name}: {report.source!r} reports, {leaf.source!r} is the source")
+        if report.definition is not None and report.definition not in self.plan.chains:
+            detail = f"{leaf.name}: made for definition {report.definition[:12]}, the log is at {self.plan.chain[:12]}"
+            return Refused(Refusal.DEFINITION_MISMATCH, detail)
+        expected = leaf.plan.contest.round
+        if report.round is not None and report.round != expected:
+            return Refused(Refusal.WRONG_ROUND, f"{leaf.name}: round {report.round}, the contest is round {expected}")
+        if leaf.closure is not None:
+            return Refused(Refusal.CLOSED_UNIT, f"{leaf.name} was {leaf.closure} by an amendment")
+        return None
+
+    def _slot_by_name(self, name: str) -> _Slot:
+        contest_id, _, unit = name.partition("|")
+        contest = self.plan.contests[contest_id]
+        group = None
+        if contest.contest.count_groups:
+            unit, _, group = unit.rpartition("#")
+        leaf = self.plan.leaf(contest, unit, group)
+        if leaf is None:
+            raise KeyError(name)
+        slot = self._by_name[name] = _Slot(leaf, self._cell(contest, leaf.area))
+        if group is None:
+            self._slots[name.encode()] = slot
+        return slot
+
+    def _cell(self, contest: ContestPlan, area: str) -> Cell:
+        place = (contest.id, area)
+        cell = self._cells.get(place)
+        if cell is None:
+            cell = self._cells[place] = Cell(contest, area, (0,) * contest.width)
+        return cell
+
+    def _add(self, cell: Cell, row: Row) -> None:
+        cell.added.append(row)
+        self._touched.add(cell)
+
+    def _settle(self) -> None:
+        """Sum the waiting rows, once per batch and area, and carry the difference up the area tree."""
+        if not self._touched:
+            return
+        deltas: dict[tuple[str, str], list[Row]] = {}
+        for cell in self._touched:
+            width = cell.contest.width
+            delta = minus(total(cell.added, width), total(cell.removed, width))
+            cell.added, cell.removed = [], []
+            for area in cell.contest.ancestry(cell.area):
+                deltas.setdefault((cell.contest.id, area), []).append(delta)
+        self._touched.clear()
+        for (contest_id, area), rows in deltas.items():
+            cell = self._cell(self.plan.contests[contest_id], area)
+            cell.values = plus(cell.values, total(rows, cell.contest.width))
+            self._changes.cells[contest_id, area] = cell.values

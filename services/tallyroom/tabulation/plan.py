@@ -1,0 +1,201 @@
+"""A definition compiled for tabulation: per contest the row's shape and checks, per unit where its counts go."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
+from typing import Final
+
+from tallyroom.domain.checks import SELECTIONS
+from tallyroom.domain.election import (
+    CandidateVotes,
+    Closure,
+    Contest,
+    Definition,
+    Identity,
+    Relation,
+    ReportingUnit,
+    Severity,
+)
+from tallyroom.tabulation.rows import COUNTERS, Row, counters
+
+Figures = tuple[int, ...]
+"""A report's figures: the contest's measures, then its selections, in the definition's order."""
+
+INVALID: Final = "invalid"
+"""As ``counts_as`` of a withdrawn selection: its votes become invalid ballots."""
+
+
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, int]], Figures]:
+    """A function that takes the values of these names as a tuple and raises KeyError for a missing one."""
+    if not names:
+        return lambda values: ()
+    if len(names) == 1:
+        only = names[0]
+        return lambda values: (values[only],)
+    return itemgetter(*names)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One (contest, unit, count group): who may report it and where its counts go."""
+
+    plan: "ContestPlan"
+    unit: str
+    group: str | None
+    area: str
+    source: str
+    registered: int | None
+    closure: Closure | None
+    complete: Row = field(repr=False)  # the counters of the ordinary case: counted, all parts in, register unchanged
+
+    @property
+    def name(self) -> str:
+        """The leaf's name in the store: contest|unit, with #group where the contest counts by group."""
+        return f"{self.plan.id}|{self.unit}" + (f"#{self.group}" if self.group else "")
+
+
+class ContestPlan:
+    """A contest compiled: its columns, getters, accounting checks and area tree."""
+
+    def __init__(self, contest: Contest) -> None:
+        self.contest = contest
+        self.id = contest.id
+        self.measures = contest.accounting.measures
+        self.selections = tuple(selection.id for selection in contest.selections)
+        self.figures = (*self.measures, *self.selections)
+        self.width = COUNTERS + len(self.figures)
+        self.expected_keys = frozenset(self.selections)
+        self.pick_measures = picker(self.measures)
+        self.pick_counts = picker(self.selections)
+        self.cast_at = self.measures.index(contest.accounting.cast) if contest.accounting.cast else None
+        self.over_register_is_error = contest.accounting.cast_over_registered is Severity.ERROR
+        self.reassigned = tuple(self._reassigned())
+
+    def column(self, figure: str) -> int:
+        """Column of a measure or selection within a row."""
+        return COUNTERS + self.figures.index(figure)
+
+    @cached_property
+    def summed(self) -> tuple[str, ...]:
+        """Selections whose counts add up to all votes: not candidates whose votes are inside their list's."""
+        if self.contest.accounting.candidate_votes is CandidateVotes.BESIDE:
+            return self.selections
+        return tuple(selection.id for selection in self.contest.selections if selection.parent is None)
+
+    @cached_property
+    def checks(self) -> tuple[Callable[[Figures], str | None], ...]:
+        """The accounting identities; each gives None or what does not add up."""
+        found = [self._check(identity) for identity in self.contest.accounting.identities]
+        if self.contest.accounting.candidate_votes is CandidateVotes.INSIDE:
+            found += [self._inside(parent) for parent in self.selections if self._children(parent)]
+        return tuple(found)
+
+    @cached_property
+    def children(self) -> Mapping[str | None, tuple[str, ...]]:
+        """Area -> its child areas in the definition's order; None -> the root."""
+        found: dict[str | None, list[str]] = {}
+        for area, parent in self.contest.areas.items():
+            found.setdefault(parent, []).append(area)
+        return {parent: tuple(areas) for parent, areas in found.items()}
+
+    @property
+    def root(self) -> str:
+        """The contest's root area."""
+        return self.children[None][0]
+
+    def ancestry(self, area: str) -> Iterator[str]:
+        """The area and every area above it."""
+        at: str | None = area
+        while at is not None:
+            yield at
+            at = self.contest.areas[at]
+
+    def _children(self, parent: str) -> tuple[str, ...]:
+        return tuple(selection.id for selection in self.contest.selections if selection.parent == parent)
+
+    def _positions(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        wanted = [part for name in names for part in (self.summed if name == SELECTIONS else (name,))]
+        return tuple(self.figures.index(name) for name in wanted)
+
+    def _check(self, identity: Identity) -> Callable[[Figures], str | None]:
+        """One identity as a function; with several marks a ballot, votes may reach marks x ballots."""
+        marks = self.contest.accounting.marks_per_ballot
+        several = marks > 1 and identity.parts == (SELECTIONS,)
+        exact = identity.relation is Relation.EQUAL and not several
+        factor = marks if several else 1
+        left, right = picker_at(self._positions((identity.total,))), picker_at(self._positions(identity.parts))
+        sign = "=" if exact else ">="
+
+        def check(figures: Figures) -> str | None:
+            total, parts = factor * sum(left(figures)), sum(right(figures))
+            if total == parts or (not exact and total > parts):
+                return None
+            scale = f"{factor} x " if several else ""
+            return f"{scale}{identity.total} {total} {sign} {' + '.join(identity.parts)} {parts} does not hold"
+
+        return check
+
+    def _inside(self, parent: str) -> Callable[[Figures], str | None]:
+        at = self.figures.index(parent)
+        right = picker_at(tuple(self.figures.index(child) for child in self._children(parent)))
+
+        def check(figures: Figures) -> str | None:
+            candidates = sum(right(figures))
+            if candidates == figures[at]:
+                return None
+            return f"candidates of {parent} have {candidates} votes, the list {figures[at]}"
+
+        return check
+
+    def _reassigned(self) -> Iterator[tuple[int, int | None]]:
+        """(column of a withdrawn selection, column that inherits its votes; None: they become invalid ballots)."""
+        for selection in self.contest.selections:
+            if selection.counts_as == INVALID:
+                yield self.column(selection.id), None
+            elif selection.counts_as is not None:
+                yield self.column(selection.id), self.column(selection.counts_as)
+
+
+def picker_at(positions: tuple[int, ...]) -> Callable[[Figures], Figures]:
+    """A function that takes the values at these positions as a tuple."""
+    if len(positions) == 1:
+        only = positions[0]
+        return lambda values: (values[only],)
+    return itemgetter(*positions)
+
+
+class Plan:
+    """A definition compiled, with the chain hash that it has reached."""
+
+    def __init__(self, definition: Definition, chain: str, earlier: frozenset[str] = frozenset()) -> None:
+        self.definition = definition
+        self.chain = chain
+        self.chains = earlier | {chain}
+        self.election = definition.election
+        self.environment = str(definition.environment)
+        self.contests = {contest.id: ContestPlan(contest) for contest in definition.contests}
+        self.units: Mapping[str, ReportingUnit] = {unit.id: unit for unit in definition.units}
+        self.areas = {area.id: area for area in definition.areas}
+        self.may_report = {source.id: frozenset(source.may_report) for source in definition.sources}
+
+    def leaf(self, contest: ContestPlan, unit: str, group: str | None = None) -> Leaf | None:
+        """The leaf of a unit in a contest; None if the contest does not expect this unit."""
+        area = contest.contest.units.get(unit)
+        if area is None:
+            return None
+        registered = self.units[unit].registered
+        if group is not None and group != contest.contest.count_groups[0]:
+            registered = 0  # the unit's voters are counted once, with its first group
+        return Leaf(
+            plan=contest,
+            unit=unit,
+            group=group,
+            area=area,
+            source=contest.contest.unit_sources.get(unit, contest.contest.source),
+            registered=registered,
+            closure=contest.contest.closed_units.get(unit),
+            complete=counters(
+                complete=1, registered_complete=registered or 0, without_register=1 if registered is None else 0
+            ),
+        )

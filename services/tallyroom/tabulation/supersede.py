@@ -1,0 +1,235 @@
+"""What a report does to its unit: whether it is accepted, and what the unit contributes to its area then.
+
+The rules are those of docs/exactly-once.md, "The unit rule". A unit's state is one tuple of integers (`State`), so that a
+hundred thousand of them fit in memory, compare in one step and pack into the store without a second form.
+"""
+
+from enum import Enum
+from operator import lt
+from typing import Final, NamedTuple
+
+from tallyroom.domain.election import Closure
+from tallyroom.domain.events import Disposition, Kind, Refusal, Report
+from tallyroom.tabulation.plan import Figures, Leaf
+from tallyroom.tabulation.rows import COUNTERS, Row, counters, widened
+
+State = tuple[int, ...]
+"""(version, reported_at in ms, code, parts reported, parts expected, registered or -1, *figures)."""
+
+VERSION: Final = 0
+AT: Final = 1
+CONTENT: Final = 2  # from here on: what decides whether two reports of one version are the same
+REGISTERED: Final = 5
+FIGURES: Final = 6
+
+_KINDS: Final = tuple(Kind)
+_DISPOSITIONS: Final = tuple(Disposition)
+_CODES: Final = {
+    (str(kind), str(disposition)): k * 8 + d
+    for k, kind in enumerate(_KINDS)
+    for d, disposition in enumerate(_DISPOSITIONS)
+}
+_UNKNOWN: Final = -1  # "no register was reported"
+_ORDINARY: Final = frozenset(
+    code
+    for (kind, disposition), code in _CODES.items()
+    if kind != Kind.RETRACTION and disposition == Disposition.COUNTED
+)
+
+
+class Refused(NamedTuple):
+    """A report or event that goes to quarantine, and why."""
+
+    refusal: Refusal
+    detail: str
+
+
+class Verdict(Enum):
+    """What a sound report means for its unit."""
+
+    FIRST = "first"
+    SUPERSEDES = "supersedes"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+
+
+def kind_of(state: State) -> Kind:
+    """Why the state's report was sent."""
+    return _KINDS[state[CONTENT] // 8]
+
+
+def disposition_of(state: State) -> Disposition:
+    """What becomes of the state's counts."""
+    return _DISPOSITIONS[state[CONTENT] % 8]
+
+
+def figures_of(report: Report, leaf: Leaf) -> Figures | Refused:
+    """The report's measures and counts in the row's order; Refused if one is missing, unknown or does not add up."""
+    plan = leaf.plan
+    counts, ballots = report.counts, report.ballots
+    try:
+        figures = (*plan.pick_measures(ballots), *plan.pick_counts(counts))
+    except KeyError:
+        return _unusual(report, leaf)
+    if len(figures) != len(counts) + len(ballots):
+        return _unusual(report, leaf)
+    for check in plan.checks:
+        broken = check(figures)
+        if broken is not None:
+            return Refused(Refusal.ACCOUNTING, f"{leaf.name}: {broken}")
+    return figures
+
+
+def _unusual(report: Report, leaf: Leaf) -> Figures | Refused:
+    """Names that do not match the contest's: only a report without any count may leave them all out."""
+    plan = leaf.plan
+    empty = report.kind == Kind.RETRACTION or report.disposition != Disposition.COUNTED
+    if empty and not report.counts and not report.ballots:
+        return (0,) * len(plan.figures)
+    for name in report.counts:
+        if name not in plan.expected_keys:
+            return Refused(Refusal.UNKNOWN_SELECTION, f"{leaf.name}: {name!r} is not a selection of this contest")
+    for name in report.ballots:
+        if name not in plan.measures:
+            return Refused(Refusal.UNKNOWN_MEASURE, f"{leaf.name}: {name!r} is not a measure of this contest")
+    missing = [name for name in plan.selections if name not in report.counts]
+    if missing:
+        return Refused(Refusal.MISSING_SELECTION, f"{leaf.name}: no count for {', '.join(missing)}")
+    missing = [name for name in plan.measures if name not in report.ballots]
+    return Refused(Refusal.MISSING_MEASURE, f"{leaf.name}: no figure for {', '.join(missing)}")
+
+
+def state_of(report: Report, leaf: Leaf) -> State | Refused:
+    """The unit's state if this report is its newest; Refused if the report is implausible."""
+    figures = figures_of(report, leaf)
+    if isinstance(figures, Refused):
+        return figures
+    parts, registered = report.parts, report.registered
+    if parts is not None and parts.reported > parts.expected:
+        return Refused(Refusal.PARTS, f"{leaf.name}: {parts.reported} of {parts.expected} parts reported")
+    plan = leaf.plan
+    if plan.over_register_is_error and plan.cast_at is not None:
+        register = leaf.registered if registered is None else registered
+        if register is not None and figures[plan.cast_at] > register:
+            detail = f"{leaf.name}: {figures[plan.cast_at]} ballots cast, {register} voters registered"
+            return Refused(Refusal.CAST_OVER_REGISTERED, detail)
+    return (
+        report.version,
+        int(report.reported_at.timestamp() * 1000),
+        _CODES[report.kind, report.disposition],
+        parts.reported if parts is not None else 1,
+        parts.expected if parts is not None else 1,
+        _UNKNOWN if registered is None else registered,
+        *figures,
+    )
+
+
+def compare(previous: State | None, new: State, leaf: Leaf) -> Verdict | Refused:
+    """Newer version wins, older is late; the same version again is a duplicate, or equivocation if its content differs."""
+    if previous is None:
+        return Verdict.FIRST
+    if new[VERSION] > previous[VERSION]:
+        return Verdict.SUPERSEDES
+    if new[VERSION] < previous[VERSION]:
+        return Verdict.LATE
+    if new[CONTENT:] == previous[CONTENT:]:
+        return Verdict.DUPLICATE
+    return Refused(Refusal.EQUIVOCATION, f"{leaf.name}: version {new[VERSION]} was reported before with other content")
+
+
+def contribution(leaf: Leaf, state: State) -> Row:
+    """What the unit adds to its area's cell (and to every area above it)."""
+    plan = leaf.plan
+    if (
+        state[CONTENT] in _ORDINARY
+        and state[3] >= state[4]
+        and state[REGISTERED] < 0
+        and leaf.closure is None
+        and not plan.reassigned
+    ):
+        return widened(leaf.complete + state[FIGURES:], plan.width)
+    return _special(leaf, state)
+
+
+def _special(leaf: Leaf, state: State) -> Row:
+    """The contribution of a unit that is not simply counted, complete and on its defined register."""
+    width = leaf.plan.width
+    figures = widened((0,) * COUNTERS + state[FIGURES:], width)
+    nothing = (0,) * width
+    if leaf.closure is Closure.MERGED or kind_of(state) is Kind.RETRACTION:
+        return nothing
+    disposition = disposition_of(state)
+    if disposition is not Disposition.COUNTED:
+        return nothing if leaf.closure else _apart(leaf, state, disposition) + nothing[COUNTERS:]
+    row = _reassign(leaf, figures)
+    if leaf.closure:
+        return row
+    return _counted(leaf, state) + row[COUNTERS:]
+
+
+def _register(leaf: Leaf, state: State) -> int | None:
+    return leaf.registered if state[REGISTERED] < 0 else state[REGISTERED]
+
+
+def _cast(leaf: Leaf, state: State) -> int:
+    return 0 if leaf.plan.cast_at is None else state[FIGURES + leaf.plan.cast_at]
+
+
+def _change(leaf: Leaf, state: State) -> int:
+    return 0 if state[REGISTERED] < 0 else state[REGISTERED] - (leaf.registered or 0)
+
+
+def _counted(leaf: Leaf, state: State) -> Row:
+    register = _register(leaf, state)
+    unknown = 1 if register is None else 0
+    change = _change(leaf, state)
+    if state[3] >= state[4]:
+        return counters(
+            complete=1, registered_complete=register or 0, registered_change=change, without_register=unknown
+        )
+    room = max(0, (register or 0) - _cast(leaf, state))
+    return counters(
+        partial=1,
+        registered_partial=register or 0,
+        registered_change=change,
+        without_register=unknown,
+        partial_room=room,
+    )
+
+
+def _apart(leaf: Leaf, state: State, disposition: Disposition) -> Row:
+    """Counters of a unit whose counts are in no total."""
+    register = _register(leaf, state) or 0
+    change = _change(leaf, state)
+    if disposition is Disposition.HELD:
+        return counters(held=1, registered_held=register, registered_change=change, cast_held=_cast(leaf, state))
+    annulled = _cast(leaf, state) if disposition is Disposition.ANNULLED else 0
+    return counters(
+        **{str(disposition): 1}, registered_apart=register, registered_change=change, cast_annulled=annulled
+    )
+
+
+def _reassign(leaf: Leaf, row: Row) -> Row:
+    """The row with the votes of withdrawn selections where the amendment says that they count."""
+    if not leaf.plan.reassigned:
+        return row
+    moved = list(row)
+    measures = leaf.plan.measures
+    for column, heir in leaf.plan.reassigned:
+        votes, moved[column] = moved[column], 0
+        if heir is not None:
+            moved[heir] += votes
+            continue
+        if "valid" in measures:
+            moved[leaf.plan.column("valid")] -= votes
+        if "invalid" in measures:
+            moved[leaf.plan.column("invalid")] += votes
+    return tuple(moved)
+
+
+def fell(leaf: Leaf, before: Row, after: Row) -> dict[str, tuple[int, int]]:
+    """Figures that are lower than before: name -> (before, after). Empty for an ordinary report."""
+    if not any(map(lt, after, before)):
+        return {}
+    pairs = zip(leaf.plan.figures, before[COUNTERS:], after[COUNTERS:], strict=True)
+    return {name: (old, new) for name, old, new in pairs if new < old}
