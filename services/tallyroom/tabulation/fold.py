@@ -32,7 +32,7 @@ class Decrease(NamedTuple):
 
 @dataclass(slots=True)
 class Tallies:
-    """How many events of the prefix met which fate, and the newest election time seen (ms since the epoch)."""
+    """How many events of the prefix met which fate; newest election time and newest append seen (ms since the epoch)."""
 
     accepted: int = 0
     superseded: int = 0
@@ -43,6 +43,7 @@ class Tallies:
     amendments: int = 0
     quarantined: int = 0
     reported_at: int = 0
+    appended_at: int = 0
 
 
 class Cell:

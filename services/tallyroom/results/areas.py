@@ -1,0 +1,111 @@
+"""One area of one contest as readers see it: counts, shares with their denominator, turnout, completeness and status."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from tallyroom.domain.checks import SELECTIONS
+from tallyroom.domain.election import Role, SelectionStatus
+from tallyroom.results.register import Expectation
+from tallyroom.tabulation.plan import ContestPlan
+from tallyroom.tabulation.rows import COUNTERS, Column, Row
+
+SHARE_DIGITS: Final = 6
+
+
+class Status(StrEnum):
+    """NIST SP 1500-100 ResultsStatus, as far as counts alone can say it."""
+
+    PRE_ELECTION = "pre-election"
+    UNOFFICIAL_PARTIAL = "unofficial-partial"
+    UNOFFICIAL_COMPLETE = "unofficial-complete"
+
+
+def share(part: int, whole: int) -> str | None:
+    """part / whole as a decimal string, cut off after six digits and never rounded up: 4.9999999 % is not 5 %.
+
+    None where there is no denominator: nothing counted is not 0 %.
+    """
+    if whole <= 0:
+        return None
+    scaled = part * 10**SHARE_DIGITS // whole
+    return f"{scaled // 10**SHARE_DIGITS}.{scaled % 10**SHARE_DIGITS:0{SHARE_DIGITS}d}"
+
+
+def status(row: Row, expected: int) -> Status:
+    """Complete needs every expected unit complete or closed and nothing held: then nothing is outstanding."""
+    apart = row[Column.ANNULLED] + row[Column.NOT_OPENED] + row[Column.CANCELLED]
+    reported = row[Column.COMPLETE] + apart
+    if reported >= expected > 0 and not row[Column.PARTIAL] and not row[Column.HELD]:
+        return Status.UNOFFICIAL_COMPLETE
+    if reported or row[Column.PARTIAL] or row[Column.HELD]:
+        return Status.UNOFFICIAL_PARTIAL
+    return Status.PRE_ELECTION
+
+
+def denominator(contest: ContestPlan, row: Row) -> int:
+    """What shares are shares of, in votes or ballots, as the contest's accounting names it."""
+    total = 0
+    for name in contest.contest.accounting.share_base:
+        names = contest.summed if name == SELECTIONS else (name,)
+        total += sum(row[contest.column(item)] for item in names)
+    return total
+
+
+def leading(contest: ContestPlan, row: Row) -> dict[str, Any] | None:
+    """Who leads and by how many votes; several names are a tie. Only standing parties and candidates can lead."""
+    standing = [
+        (row[contest.column(selection.id)], selection.id)
+        for selection in contest.contest.selections
+        if selection.role in (Role.PARTY, Role.CANDIDATE)
+        and selection.status is SelectionStatus.ACTIVE
+        and selection.parent is None
+    ]
+    ordered = sorted((votes for votes, _ in standing), reverse=True)
+    if not ordered or ordered[0] == 0:
+        return None
+    first = [name for votes, name in standing if votes == ordered[0]]
+    margin = 0 if len(first) > 1 else ordered[0] - (ordered[1] if len(ordered) > 1 else 0)
+    return {"selections": first, "margin": margin}
+
+
+def area_document(contest: ContestPlan, area: str, level: str, row: Row, expected: Expectation) -> dict[str, Any]:
+    """The area as it stands in the snapshot. docs/http.md explains every field."""
+    accounting = contest.contest.accounting
+    counts = dict(zip(contest.selections, row[COUNTERS + len(contest.measures) :], strict=True))
+    ballots = dict(zip(contest.measures, row[COUNTERS : COUNTERS + len(contest.measures)], strict=True))
+    base = denominator(contest, row)
+    cast = ballots.get(accounting.cast) if accounting.cast else None
+    known = expected.registered + row[Column.REGISTERED_CHANGE]
+    registered = known if known or not expected.without_register else None
+    return {
+        "area": area,
+        "level": level,
+        "status": status(row, expected.units),
+        "units_reported": row[Column.COMPLETE],
+        "units_expected": expected.units,
+        "units_partial": row[Column.PARTIAL],
+        "units_held": row[Column.HELD],
+        "units_annulled": row[Column.ANNULLED],
+        "units_not_opened": row[Column.NOT_OPENED],
+        "units_cancelled": row[Column.CANCELLED],
+        "units_without_register": expected.without_register,
+        "voters_registered": registered,
+        "voters_registered_reported": row[Column.REGISTERED_COMPLETE] + row[Column.REGISTERED_PARTIAL],
+        "voters_registered_held": row[Column.REGISTERED_HELD],
+        "ballots_cast": cast,
+        "ballots_cast_held": row[Column.CAST_HELD],
+        "ballots_cast_annulled": row[Column.CAST_ANNULLED],
+        "ballots": ballots,
+        "turnout_reported": _turnout(row, cast),
+        "counts": counts,
+        "shares": {name: share(votes, base) for name, votes in counts.items()},
+        "share_denominator": {"of": "+".join(accounting.share_base), "value": base},
+        "leading": leading(contest, row),
+    }
+
+
+def _turnout(row: Row, cast: int | None) -> str | None:
+    """Ballots cast by the registered voters of the units in the totals; None where some of them have no known register
+    and none has one, or where ballots cast are not known."""
+    registered = row[Column.REGISTERED_COMPLETE] + row[Column.REGISTERED_PARTIAL]
+    return None if cast is None else share(cast, registered)

@@ -1,0 +1,57 @@
+"""Turnout bulletins, exit polls and declarations beside the counts: as they were sent, newest version each, never mixed in.
+
+Estimates stay out until their own release time has come on the election clock.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+_SECTIONS: Final = {
+    "participation": "turnout",
+    "estimate": "estimates",
+    "declaration": "declared",
+    "control": "declared",
+}
+_LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext"})
+
+
+def sections(events: Iterable[Mapping[str, Any]], now: datetime | None) -> dict[str, list[dict[str, Any]]]:
+    """Snapshot sections from decoded events (JSON objects), each ordered by the time it was reported.
+
+    Of several versions of the same bulletin, estimate or control the highest version is shown; declarations all are.
+    """
+    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for event in events:
+        if event["type"] not in _SECTIONS or _withheld(event, now):
+            continue
+        key = _subject(event)
+        if key not in newest or event.get("version", 1) >= newest[key].get("version", 1):
+            newest[key] = event
+    made: dict[str, list[dict[str, Any]]] = {"turnout": [], "estimates": [], "declared": []}
+    for event in sorted(newest.values(), key=lambda item: (str(item["reported_at"]), str(item["id"]))):
+        shown = {name: value for name, value in event.items() if name not in _LEFT_OUT}
+        if _SECTIONS[event["type"]] == "declared":
+            shown = {"kind": event["type"], **shown}
+        made[_SECTIONS[event["type"]]].append(shown)
+    return made
+
+
+def _withheld(event: Mapping[str, Any], now: datetime | None) -> bool:
+    if event["type"] != "estimate":
+        return False
+    release = datetime.fromisoformat(event["release_at"])
+    return now is None or now < release
+
+
+def _subject(event: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the event is about: events about the same supersede each other by version."""
+    match event["type"]:
+        case "participation":
+            return ("participation", event["as_of"], event.get("area"), event.get("unit"), event["measure"])
+        case "estimate":
+            return ("estimate", event["pollster"], event["contest"], event.get("area"))
+        case "control":
+            return ("control", event["contest"], event["area"], event["source"])
+        case _:
+            return ("declaration", event["id"])

@@ -1,0 +1,258 @@
+"""Group commit: whatever waits, of all partitions, is folded and goes to the store as one pipeline; meanwhile the next gathers.
+
+The store's answer decides everything (docs/exactly-once.md, 2): on any answer but OK the partition's memory is void; it is claimed
+again, reloaded, and the source is told where to read on. Nothing here is kept across such an answer.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from tallyroom.domain.errors import RebuildRequired, StoreUnavailable
+from tallyroom.log.base import EventLog, Record
+from tallyroom.store.base import Answer, TotalsStore
+from tallyroom.tabulation.plan import Plan
+from tallyroom.tabulator.owned import Gap, Owned, Prepared, fingerprint
+from tallyroom.tabulator.quarantine import quarantine_entry
+from tallyroom.telemetry.logs import get_logger
+from tallyroom.telemetry.metrics import TabulatorMetrics
+
+Seek = Callable[[int, int], Awaitable[None]]
+"""Tell the source to read a partition on from an offset."""
+
+_T = TypeVar("_T")
+
+HEARTBEAT_S: Final = 1.0
+"""A partition that had no apply for this long gets an empty one (docs/exactly-once.md, 6)."""
+
+WAITING_LIMIT: Final = 20_000
+"""Records that may wait before ``offer`` blocks: about a quarter second of work, 10 MB."""
+
+HINT_S: Final = 0.02
+"""Least time between two announcements of new totals."""
+
+_RETRY_S: Final = (0.05, 2.0)  # first and longest pause between claims of a partition that somebody else keeps taking
+
+
+class Applier:
+    """Owns the claimed partitions of one worker and applies their records in order, exactly once."""
+
+    def __init__(
+        self,
+        store: TotalsStore,
+        log: EventLog,
+        topics: tuple[str, str],
+        plan: Plan,
+        metrics: TabulatorMetrics,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._events, self._quarantine = topics
+        self._plan = plan
+        self._metrics = metrics
+        self._partitions = 0
+        self._owned: dict[int, Owned] = {}
+        self._acknowledged: dict[int, int] = {}
+        self._waiting: list[tuple[Owned, Sequence[Record]]] = []
+        self._waiting_records = 0
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._hinted_at = 0.0
+        self._fenced_in_a_row: dict[int, int] = {}
+        self._seek: Seek | None = None
+        self._logger = get_logger("tabulator")
+
+    @property
+    def owned(self) -> Mapping[int, int]:
+        """Next offset to fold of every claimed partition."""
+        return {partition: owned.next for partition, owned in self._owned.items()}
+
+    async def open(self, seek: Seek) -> None:
+        """Meet the store and the log before anything is claimed. Raises StoreMismatch, StoreUnavailable, TopicMissing."""
+        self._seek = seek
+        self._partitions = await self._log.partitions(self._events)
+        await self._store.open(self._plan.chain, self._partitions)
+
+    async def claim(self, partition: int) -> int:
+        """Take a partition: the offset to read from. Raises StoreUnavailable, RebuildRequired."""
+        claim = await self._store.claim(partition)
+        self._metrics.claims.inc()
+        owned = Owned(claim, self._plan, self._partitions)
+        await self._recognise(owned)
+        known = self._acknowledged.get(partition, 0)
+        if owned.next < known:
+            self._metrics.store_rollbacks.inc()
+            self._logger.warning(
+                "the store went back; folding again from there",
+                partition=partition,
+                acknowledged=known,
+                offset=owned.next,
+            )
+        self._acknowledged[partition] = owned.next
+        self._owned[partition] = owned
+        self._metrics.partitions_owned.set(len(self._owned))
+        return owned.next
+
+    def release(self, partitions: Iterable[int]) -> None:
+        """Forget partitions that belong to somebody else now; what waits for them is dropped."""
+        for partition in partitions:
+            owned = self._owned.pop(partition, None)
+            if owned is not None:
+                owned.lost = True
+        self._metrics.partitions_owned.set(len(self._owned))
+
+    async def offer(self, fetch: Mapping[int, Sequence[Record]]) -> None:
+        """Hand over fetched records by partition; waits while too many wait already."""
+        for partition, records in fetch.items():
+            owned = self._owned.get(partition)
+            if owned is not None and records:
+                self._waiting.append((owned, records))
+                self._waiting_records += len(records)
+        if self._waiting:
+            self._idle.clear()
+            self._wake.set()
+        if self._waiting_records > WAITING_LIMIT:
+            self._room.clear()
+            await self._room.wait()
+
+    async def drained(self, timeout: float) -> bool:
+        """Wait until everything offered is applied, at most this long."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Apply what is offered until cancelled. Raises RebuildRequired and whatever the log or store cannot recover from."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_S / 2)
+            except TimeoutError:
+                await self._commit(self._heartbeats())
+                continue
+            self._wake.clear()
+            batch, self._waiting, self._waiting_records = self._waiting, [], 0
+            self._room.set()
+            prepared = await self._fold(batch)
+            await self._commit(prepared + self._heartbeats())
+            if not self._waiting:
+                self._idle.set()
+
+    def _heartbeats(self) -> list[Prepared]:
+        due = time.monotonic() - HEARTBEAT_S
+        return [owned.heartbeat() for owned in self._owned.values() if owned.applied_at < due and not owned.lost]
+
+    async def _fold(self, batch: Sequence[tuple[Owned, Sequence[Record]]]) -> list[Prepared]:
+        prepared: list[Prepared] = []
+        gaps: list[Owned] = []
+        for owned, records in batch:
+            if owned.lost or self._owned.get(owned.partition) is not owned:
+                continue
+            try:
+                prepared.extend(owned.prepare(records))
+            except Gap as gap:
+                self._logger.info("the source dropped records; reading again", gap=str(gap))
+                owned.lost = True
+                gaps.append(owned)
+        for owned in gaps:
+            await self._again(owned)
+        return [item for item in prepared if not item.owned.lost]
+
+    async def _commit(self, prepared: list[Prepared]) -> None:
+        """Quarantine first, then apply; every answer but OK voids the partition."""
+        if not prepared:
+            return
+        refused = [item for step in prepared for item in step.refused]
+        if refused:
+            entries = [quarantine_entry(item.record, item.refused, self._events) for item in refused]
+            await self._log.append(self._quarantine, entries)
+        started = time.monotonic()
+        answers = await self._store.apply([item.step for item in prepared])
+        now = time.monotonic()
+        self._metrics.apply_seconds.observe(now - started)
+        void: dict[int, tuple[Owned, Answer]] = {}
+        for item, answer in zip(prepared, answers, strict=True):
+            if item.owned.lost:
+                continue
+            if answer is Answer.OK:
+                self._acknowledge(item, now)
+            else:
+                item.owned.lost = True
+                void[item.owned.partition] = (item.owned, answer)
+        for owned, answer in void.values():
+            await self._refused(owned, answer)
+        if any(item.step.next > item.step.prev for item in prepared):
+            await self._announce(now)
+
+    def _acknowledge(self, item: Prepared, now: float) -> None:
+        owned = item.owned
+        owned.acknowledged = self._acknowledged[owned.partition] = item.step.next
+        owned.applied_at = now
+        self._fenced_in_a_row.pop(owned.partition, None)
+        records = item.step.next - item.step.prev
+        if records:
+            self._metrics.count(records, item.fates)
+            self._metrics.applied_latency.observe(max(0.0, time.time() - item.appended_at / 1000))
+        for item_refused in item.refused:
+            self._metrics.quarantined.labels(reason=str(item_refused.refused.refusal)).inc()
+
+    async def _refused(self, owned: Owned, answer: Answer) -> None:
+        self._logger.warning("the store refused an apply", partition=owned.partition, answer=str(answer))
+        if answer is Answer.FENCED:
+            self._metrics.fenced.inc()
+        if answer is Answer.EMPTY:
+            await self._retry(lambda: self._store.open(self._plan.chain, self._partitions))
+        await self._again(owned)
+
+    async def _again(self, owned: Owned) -> None:
+        """Claim, reload and seek a partition whose memory is void, if it is still ours."""
+        partition = owned.partition
+        times = self._fenced_in_a_row.get(partition, 0)
+        self._fenced_in_a_row[partition] = times + 1
+        if times:
+            # Two workers that both think they own it would fence each other for ever: back off, with jitter, and the
+            # zombie learns in the meantime that it left the group.
+            await asyncio.sleep(min(_RETRY_S[1], _RETRY_S[0] * 2**times) * random.uniform(0.5, 1.5))
+        if self._owned.get(partition) is not owned or self._seek is None:
+            return
+        offset = await self._retry(lambda: self.claim(partition))
+        await self._seek(partition, offset)
+
+    async def _retry(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """The call, again and again while the store is away: nothing can be folded without it."""
+        pause = _RETRY_S[0]
+        while True:
+            try:
+                return await call()
+            except StoreUnavailable as error:
+                self._logger.warning("the store is away; trying again", error=error.what, pause=pause)
+                await asyncio.sleep(pause)
+                pause = min(_RETRY_S[1], pause * 2)
+
+    async def _recognise(self, owned: Owned) -> None:
+        """Compare the fingerprints with the log: a topic made anew keeps its name. Raises RebuildRequired."""
+        bounds = (await self._log.bounds(self._events))[owned.partition]
+        action = "run `tallyroom rebuild`, or restore the topic that these totals were made from"
+        where = f"Partition {owned.partition} of {self._events}"
+        if owned.next > bounds.end or (owned.next == 0 and bounds.start > 0):
+            raise RebuildRequired(
+                f"{where} holds records {bounds.start} to {bounds.end}, its totals stand at {owned.next}.", action
+            )
+        for name, offset in (("first", 0), ("last", owned.next - 1)):
+            known = owned.fingerprints.get(name)
+            if known is None or offset < bounds.start:
+                continue
+            records = await self._log.read(self._events, owned.partition, offset, 1)
+            if not records or fingerprint(records[0]) != known:
+                raise RebuildRequired(f"{where}: record {offset} is not the one that was folded.", action)
+
+    async def _announce(self, now: float) -> None:
+        if now - self._hinted_at >= HINT_S:
+            self._hinted_at = now
+            await self._store.announce("totals")

@@ -1,0 +1,174 @@
+"""The Kafka source: Faust for group membership, rebalancing and fetching; offsets from the store; one stream event a fetch.
+
+What faust-streaming 0.15.3 does that shapes this module (measured; docs/decisions/faust.md):
+- event by event it reaches some 7,000 reports/s, one event a fetch 200,000: hence the scheduler;
+- it can commit past messages in flight and fences no zombies: hence offsets and epochs live in the store;
+- it seeks to Kafka's committed offsets after every rebalance: hence ``seek_to_committed`` claims from the store;
+- it drops fetched records after moving its position on: hence a batch that does not start where the fold stands is read again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT, StreamT
+from faust.types.transports import SchedulingStrategyT
+
+from tallyroom.domain.errors import LogError
+from tallyroom.tabulator.applier import Applier
+from tallyroom.telemetry.logs import get_logger
+
+CLAIM_TIMEOUT_S: Final = 60.0
+"""Bound on claiming all assigned partitions; Faust gives up silently after ``broker_request_timeout`` (90 s)."""
+
+DRAIN_TIMEOUT_S: Final = 5.0
+"""How long a rebalance waits for what was offered; well below the session time-out of 10 s."""
+
+
+class Fetch(dict[TP, list[Any]]):
+    """One fetch as the value of one stream event. Stands in for a Kafka record: Faust reads these attributes."""
+
+    timestamp_type = 0
+    headers: tuple[()] = ()
+    key = None
+    checksum = None
+    serialized_key_size = 0
+    serialized_value_size = 0
+
+    def __init__(self, records: Mapping[TP, list[Any]], last: Any) -> None:
+        super().__init__(records)
+        self.topic = last.topic
+        self.partition = last.partition
+        self.offset = last.offset
+        self.timestamp = last.timestamp
+
+    @property
+    def value(self) -> "Fetch":
+        """The fetch itself."""
+        return self
+
+
+class OneEventAFetch(SchedulingStrategyT):
+    """Faust's extension point for the order of records: the whole fetch as one record of its first partition."""
+
+    @classmethod
+    def map_from_records(cls, records: Mapping[TP, list[Any]]) -> Any:
+        """Part of the interface; the order within a fetch is the applier's business."""
+        return records
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        """One (partition, fetch) pair, or nothing for an empty fetch."""
+        for tp, listed in records.items():
+            if listed:
+                yield tp, Fetch(records, listed[-1])
+                return
+
+    def records_iterator(self, index: Any) -> Iterator[tuple[TP, Any]]:
+        """Part of the interface."""
+        return self.iterate(index)
+
+
+class AsItIs(faust.Schema):
+    """No decoding by Faust: a poisoned report must reach the quarantine, not Faust's error path."""
+
+    def loads_key(self, app: AppT, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
+        """The key, untouched."""
+        return message.key
+
+    def loads_value(self, app: AppT, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
+        """The value, untouched."""
+        return message.value
+
+
+class StoreConsumer(driver.Consumer):
+    """Faust's consumer, except that "committed" means: as far as the store has come."""
+
+    applier: ClassVar[Applier]  # set by build_app on a subclass of its own
+    _claiming: asyncio.Lock | None = None
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Claim every assigned partition and seek to its offset in the store; called after each rebalance's recovery.
+
+        A failure ends the app: Faust would swallow it and go on as a live, idle worker.
+        """
+        if self._claiming is None:
+            self._claiming = asyncio.Lock()
+        try:
+            async with self._claiming:
+                return await asyncio.wait_for(self._claim_all(), CLAIM_TIMEOUT_S)
+        except Exception as error:
+            get_logger("tabulator").error("claiming failed; the worker ends", error=str(error))
+            await self.app.crash(error)
+            raise
+
+    async def _claim_all(self) -> Mapping[TP, int]:
+        while True:
+            # Generation first, then the assignment: they change on another thread, and an assignment read before the
+            # generation could be older than it. Checked again afterwards, because claiming takes time.
+            generation = self.app.consumer_generation_id
+            assigned = sorted(self.assignment())
+            self.applier.release(set(self.applier.owned) - {tp.partition for tp in assigned})
+            offsets = {tp: await self.applier.claim(tp.partition) for tp in assigned}
+            if generation == self.app.consumer_generation_id and set(assigned) == set(self.assignment()):
+                break
+        for tp, offset in offsets.items():
+            await self._seek(driver._TopicPartition(tp.topic, tp.partition), offset)
+        return offsets
+
+
+def build_app(name: str, bootstrap: str, topic: str, applier: Applier, data: str) -> faust.App:
+    """The Faust app of one tabulator worker. Connects to nothing; start it with ``await app.start()`` in a running loop."""
+    app = faust.App(
+        name,
+        broker=f"kafka://{bootstrap}".replace(",", ";kafka://"),
+        store="memory://",
+        datadir=data,
+        web_enabled=False,
+        autodiscover=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=1,
+        ConsumerScheduler=OneEventAFetch,
+        consumer_auto_offset_reset="none",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        broker_max_poll_records=8000,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        broker_commit_interval=30.0,
+        broker_commit_every=1_000_000_000,
+        stream_buffer_maxsize=4,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+    )
+    consumer = type("BoundConsumer", (StoreConsumer,), {"applier": applier})
+    transport = type("BoundTransport", (driver.Transport,), {"Consumer": consumer})
+    app.transport = transport(app.conf.broker_consumer, app)
+    events = app.topic(topic, schema=AsItIs(), internal=False)
+
+    @app.agent(events, name=f"{name}-tabulate")
+    async def tabulate(stream: StreamT[Fetch]) -> None:
+        async for fetch in stream:
+            await applier.offer({tp.partition: records for tp, records in fetch.items() if tp.topic == topic})
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def revoked(app: AppT, revoked: set[TP], **kwargs: Any) -> None:
+        # Awaited before the group is joined again: what was offered lands before anybody else claims.
+        if not await applier.drained(DRAIN_TIMEOUT_S):
+            get_logger("tabulator").warning("a rebalance did not wait for everything; the next owner folds it")
+        applier.release(tp.partition for tp in revoked)
+
+    return app
+
+
+async def seek(app: faust.App, topic: str, partition: int, offset: int) -> None:
+    """Read the partition on from ``offset``, if it is still assigned. ``Consumer.seek`` also resets Faust's read offset."""
+    tp = TP(topic, partition)
+    consumer = app.consumer
+    if tp not in consumer.assignment():
+        return
+    try:
+        await consumer.seek(driver._TopicPartition(topic, partition), offset)
+    except Exception as error:
+        raise LogError(f"Seeking {topic}/{partition} to {offset} failed: {error}.", "the worker restarts") from error

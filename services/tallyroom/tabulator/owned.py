@@ -1,0 +1,232 @@
+"""One claimed partition: its records folded into atomic steps for the store."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields
+from typing import Final
+
+import msgspec
+
+from tallyroom.codec import packed
+from tallyroom.codec.definition import chain_hash
+from tallyroom.codec.events import MAX_EVENT_BYTES, Amendment, AnyEvent, Aside, Report, decode_known, explain
+from tallyroom.domain.errors import RebuildRequired
+from tallyroom.domain.events import Refusal
+from tallyroom.log.base import Record
+from tallyroom.store.base import MAX_FIELDS, Apply, Claim
+from tallyroom.tabulation.asides import judge_aside
+from tallyroom.tabulation.fold import PartitionFold, Tallies
+from tallyroom.tabulation.plan import Plan
+from tallyroom.tabulation.supersede import Refused
+
+_OWN_FIELDS: Final = 8  # off, epoch, def, log, s, q, jc and one to spare
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Gap(Exception):
+    """A batch does not start where the partition stands: the consumer dropped or repeated records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """A record for the quarantine."""
+
+    record: Record
+    refused: Refused
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A slice of records folded: what to write, what to quarantine first, and how old its newest record is."""
+
+    owned: "Owned"
+    step: Apply
+    refused: list[Refuse] = field(default_factory=list)
+    appended_at: int = 0  # ms since the epoch, of the slice's oldest record
+    fates: Mapping[str, int] = field(default_factory=dict)  # what became of the events, by the names of ``Tallies``
+
+
+def fingerprint(record: Record) -> str:
+    """What a record is recognised by after a topic was made anew: a hash of its key and bytes."""
+    return hashlib.blake2b((record.key or b"") + b"\0" + (record.value or b""), digest_size=16).hexdigest()
+
+
+def slice_size(plan: Plan) -> int:
+    """Records of one step. Each writes at most a unit, a journal entry and a new leaf area; areas above are shared.
+
+    3,000 fields a step is the store's limit. Raises RebuildRequired if the definition has too many areas for it.
+    """
+    upper = sum(len(contest.children) for contest in plan.contests.values())
+    size = (MAX_FIELDS - _OWN_FIELDS - upper) // 3
+    if size < 1:
+        raise RebuildRequired(
+            f"The definition has {upper} areas with children; one step of the store takes {MAX_FIELDS} fields.",
+            "split the contest's area tree, or ask for a higher limit",
+        )
+    return size
+
+
+class Owned:
+    """A partition as this worker holds it: epoch, next offset and the fold of everything before it."""
+
+    def __init__(self, claim: Claim, plan: Plan, partitions: int) -> None:
+        self.partition = claim.partition
+        self.epoch = claim.epoch
+        self.next = claim.offset
+        self.acknowledged = claim.offset
+        self.applied_at = 0.0  # monotonic time of the last acknowledged apply
+        self.lost = False  # an answer other than OK came: everything in memory is void
+        self._journal = int(claim.fields.get(packed.JOURNAL_LENGTH, b"0"))
+        self._refusals = packed.unpack_refusals(claim.fields.get(packed.REFUSALS))
+        self._seen: dict[str, bytes] = {}
+        self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
+        self._definition_written = claim.fields.get(packed.DEFINITION)
+        self.fold = PartitionFold(self._replay_journal(claim, plan), claim.partition, partitions)
+        self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
+        self.fold.load(*_state(claim.fields))
+        self._slice = slice_size(self.fold.plan)
+
+    def prepare(self, records: Sequence[Record]) -> Iterator[Prepared]:
+        """Fold contiguous records, slice by slice. Raises Gap if they do not start at ``next`` or have a hole."""
+        if records[0].offset != self.next or records[-1].offset != self.next + len(records) - 1:
+            raise Gap(f"partition {self.partition} stands at {self.next}, the batch starts at {records[0].offset}")
+        for start in range(0, len(records), self._slice):
+            yield self._fold(records[start : start + self._slice])
+
+    def heartbeat(self) -> Prepared:
+        """An empty step: it finds out that the store was rolled back, also on a quiet night."""
+        return Prepared(self, Apply(self.partition, self.epoch, self.next, self.next, {}))
+
+    def _fold(self, records: Sequence[Record]) -> Prepared:
+        fold, refused = self.fold, list[Refuse]()
+        written: dict[bytes, bytes] = {}
+        judge = fold.report
+        before = astuple(fold.tallies)
+        for record in records:
+            value = record.value
+            try:
+                if value is None or len(value) > MAX_EVENT_BYTES:
+                    verdict = fold.refuse(_unreadable(value))
+                else:
+                    event = decode_known(value)
+                    if type(event) is Report:
+                        verdict = judge(event, record.key, record.offset)  # type: ignore[assignment]
+                    else:
+                        verdict = self._other(event, record, written)  # type: ignore[assignment]
+            except _UNDECODABLE as error:
+                why = explain(error)
+                verdict = fold.refuse(Refused(why.refusal, str(why)))
+            if type(verdict) is Refused:
+                refused.append(Refuse(record, verdict))
+        fold.tallies.appended_at = records[-1].timestamp
+        self._collect(written, records, refused)
+        step = Apply(self.partition, self.epoch, self.next, self.next + len(records), written)
+        self.next = step.next
+        return Prepared(self, step, refused, records[0].timestamp, _fates(before, fold.tallies))
+
+    def _collect(self, fields: dict[bytes, bytes], records: Sequence[Record], refused: Sequence[Refuse]) -> None:
+        """Everything the slice changed, as fields with absolute values."""
+        changes = self.fold.take()
+        pack = packed.pack
+        for name, state in changes.units.items():
+            fields[packed.unit_name(name)] = pack(state)
+        for (contest, area), row in changes.cells.items():
+            fields[packed.cell_name(contest, area)] = pack(row)
+        for decrease in changes.decreases:
+            self._write(packed.decrease_entry(decrease), fields)
+        for item in refused:
+            code = str(item.refused.refusal)
+            self._refusals[code] = self._refusals.get(code, 0) + 1
+        if refused:
+            fields[packed.REFUSALS] = packed.pack_refusals(self._refusals)
+        fields[packed.TALLIES] = packed.pack_tallies(self.fold.tallies)
+        if self.next == 0:
+            self.fingerprints["first"] = fingerprint(records[0])
+        self.fingerprints["last"] = fingerprint(records[-1])
+        fields[packed.FINGERPRINTS] = msgspec.json.encode(self.fingerprints)
+        chain = self.fold.plan.chain.encode()
+        if chain != self._definition_written:
+            fields[packed.DEFINITION] = self._definition_written = chain
+
+    def _other(self, event: AnyEvent, record: Record, fields: dict[bytes, bytes]) -> Refused | None:
+        """An event that is no report: amendments change the definition, the others are kept for the results."""
+        raw = bytes(record.value)
+        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        known = self._seen.get(event.id)
+        if known is not None:
+            if known == digest:
+                self.fold.tallies.duplicates += 1
+                return None
+            detail = f"event {event.id} was sent before with other content"
+            return self.fold.refuse(Refused(Refusal.EQUIVOCATION, detail))
+        assert not isinstance(event, Report)
+        refused = judge_aside(self.fold.plan, event, event.__struct_config__.tag)
+        if refused is not None:
+            return self.fold.refuse(refused)
+        self._seen[event.id] = digest
+        if isinstance(event, Amendment):
+            return self._amend(event, raw, record.offset, fields)
+        self._keep(event, raw, record.offset, fields)
+        return None
+
+    def _amend(self, event: Amendment, raw: bytes, offset: int, fields: dict[bytes, bytes]) -> Refused | None:
+        chain = chain_hash(self.fold.plan.chain, raw)
+        refused = self.fold.amend(event.to_domain(), chain)
+        if refused is None:
+            self._write(packed.Entry(entry="amendment", offset=offset, event=msgspec.Raw(raw), chain=chain), fields)
+        return refused
+
+    def _keep(self, event: Aside, raw: bytes, offset: int, fields: dict[bytes, bytes]) -> None:
+        self.fold.aside(int(event.reported_at.timestamp() * 1000))
+        self._write(packed.Entry(entry="event", offset=offset, event=msgspec.Raw(raw)), fields)
+
+    def _write(self, entry: packed.Entry, fields: dict[bytes, bytes]) -> None:
+        fields[packed.journal_name(self._journal)] = packed.encode_entry(entry)
+        self._journal += 1
+        fields[packed.JOURNAL_LENGTH] = b"%d" % self._journal
+
+    def _replay_journal(self, claim: Claim, plan: Plan) -> Plan:
+        """The definition as the partition's prefix has amended it; event ids seen so far. Raises RebuildRequired."""
+        scratch = PartitionFold(plan, claim.partition, 1)
+        for index in range(self._journal):
+            entry = packed.decode_entry(claim.fields[packed.journal_name(index)])
+            if entry.event is None:
+                continue
+            raw = bytes(entry.event)
+            event = decode_known(raw)
+            self._seen[event.id] = hashlib.blake2b(raw, digest_size=16).digest()
+            if isinstance(event, Amendment):
+                scratch.amend(event.to_domain(), entry.chain or "")
+        reached = claim.fields.get(packed.DEFINITION, plan.chain.encode()).decode()
+        if scratch.plan.chain != reached:
+            raise RebuildRequired(
+                f"Partition {claim.partition} stands at definition {reached[:12]}, its journal leads to "
+                f"{scratch.plan.chain[:12]}.",
+                "run `tallyroom rebuild`, or start with the definition that the store was made with",
+            )
+        return scratch.plan
+
+
+def _fates(before: tuple[int, ...], now: Tallies) -> dict[str, int]:
+    """How much each of the tallies grew."""
+    return {item.name: getattr(now, item.name) - old for item, old in zip(fields(now), before, strict=True)}
+
+
+def _unreadable(value: bytes | None) -> Refused:
+    if value is None:
+        return Refused(Refusal.NOT_JSON, "the record has no value (a tombstone)")
+    return Refused(Refusal.TOO_LARGE, f"{len(value)} bytes, at most {MAX_EVENT_BYTES} are taken")
+
+
+def _state(
+    stored: Mapping[bytes, bytes],
+) -> tuple[list[tuple[str, tuple[int, ...]]], list[tuple[str, str, tuple[int, ...]]]]:
+    """Units and cells among the fields of a claimed partition."""
+    units, cells = [], []
+    for name, value in stored.items():
+        if name.startswith(packed.UNIT):
+            units.append((name[2:].decode(), packed.unpack(value)))
+        elif name.startswith(packed.CELL):
+            contest, _, area = name[2:].decode().partition("|")
+            cells.append((contest, area, packed.unpack(value)))
+    return units, cells
