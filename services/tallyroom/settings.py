@@ -23,6 +23,7 @@ class Settings:
     http_port: int = DEFAULT_HTTP_PORT
     ops_port: int | None = None
     partitions: int = DEFAULT_PARTITIONS
+    host: str = "127.0.0.1"  # address that services listen on; 0.0.0.0 in a container
     log_format: str = "auto"  # json, text, or auto: text on a terminal
 
     @property
@@ -54,6 +55,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         http_port=_port(environ, "TALLYROOM_HTTP_PORT", DEFAULT_HTTP_PORT),
         ops_port=_port(environ, "TALLYROOM_OPS_PORT", 0) if ops else None,
         partitions=_count(environ, "TALLYROOM_PARTITIONS", DEFAULT_PARTITIONS),
+        host=environ.get("TALLYROOM_HOST") or "127.0.0.1",
         log_format=environ.get("TALLYROOM_LOG_FORMAT") or "auto",
     )
     if settings.kafka_url is not None:

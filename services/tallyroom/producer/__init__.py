@@ -1,0 +1,1 @@
+"""Producers: from recordings, files and standard input to the event log, keyed and acknowledged."""

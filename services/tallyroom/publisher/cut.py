@@ -1,0 +1,140 @@
+"""The publisher's view of the totals: one atomic read per partition, summed over partitions, renewed only where it moved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from tallyroom.codec import packed
+from tallyroom.codec.events import Amendment, decode_known
+from tallyroom.domain.events import Amendment as DomainAmendment
+from tallyroom.results.documents import Place
+from tallyroom.store.base import TotalsStore
+from tallyroom.tabulation.fold import Tallies
+from tallyroom.tabulation.plan import Plan
+from tallyroom.tabulation.rows import Row, plus, widened
+
+_OWN: Final = (packed.TALLIES, packed.REFUSALS, packed.JOURNAL_LENGTH, packed.DEFINITION, packed.FINGERPRINTS)
+
+
+@dataclass(slots=True)
+class PartitionView:
+    """What was last read of a partition."""
+
+    offset: int = -1
+    raw: list[bytes | None] = field(default_factory=list)
+    tallies: Tallies = field(default_factory=Tallies)
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    journal: int = 0
+    chain: str = ""
+    first: str | None = None  # fingerprint of record 0
+
+
+class View:
+    """Totals of all partitions as of the last read. ``changed`` collects the places that moved until they are taken."""
+
+    def __init__(self, store: TotalsStore, plan: Plan, partitions: int) -> None:
+        self._store = store
+        self.partitions = {number: PartitionView() for number in range(partitions)}
+        self.totals: dict[Place, Row] = {}
+        self.changed: set[Place] = set()
+        self.asides: dict[str, dict[str, Any]] = {}  # JSON objects by event id
+        self.asides_changed = True
+        self.corrections: dict[str, list[dict[str, Any]]] = {}
+        self.amendments: dict[str, tuple[DomainAmendment, str]] = {}  # by id, with the chain hash reached
+        self.replan(plan)
+
+    def replan(self, plan: Plan) -> None:
+        """Read by another definition: everything is read anew."""
+        self.plan = plan
+        self._places = [(name, area) for name, contest in plan.contests.items() for area in contest.contest.areas]
+        self._names = [*_OWN, *(packed.cell_name(*place) for place in self._places)]
+        for view in self.partitions.values():
+            view.raw = [None] * len(self._places)
+            view.offset = -1
+        self.totals = {}
+        self.changed = set(self._places)
+
+    def offsets(self) -> dict[int, int]:
+        """Next offset of every partition that was read, 0 for one that nobody claimed yet."""
+        return {number: max(0, view.offset) for number, view in self.partitions.items()}
+
+    def chains(self) -> set[str]:
+        """Definition chains that the partitions stand at; one, unless an amendment is on its way."""
+        return {view.chain or self.plan.chain for view in self.partitions.values()}
+
+    def clock(self) -> datetime | None:
+        """Newest election time seen in the log."""
+        newest = max(view.tallies.reported_at for view in self.partitions.values())
+        return datetime.fromtimestamp(newest / 1000, UTC) if newest else None
+
+    async def refresh(self) -> list[int]:
+        """Read the partitions whose offset moved; their numbers. Raises StoreUnavailable."""
+        moved = []
+        for number, offset in sorted((await self._store.offsets()).items()):
+            view = self.partitions.get(number)
+            if view is not None and view.offset != offset:
+                await self._read(number, view)
+                moved.append(number)
+        return moved
+
+    async def _read(self, number: int, view: PartitionView) -> None:
+        cut = await self._store.cut(number, self._names)
+        if cut is None:
+            return
+        tallies, refusals, journal, chain, fingerprints = cut.values[: len(_OWN)]
+        if cut.offset < view.offset:
+            view.journal = 0  # the store went back: its journal may be another one from here on
+        view.offset = cut.offset
+        view.tallies = packed.unpack_tallies(tallies)
+        view.refusals = packed.unpack_refusals(refusals)
+        view.chain = chain.decode() if chain else ""
+        if fingerprints is not None:
+            view.first = msgspec.json.decode(fingerprints, type=dict[str, str]).get("first")
+        for index, raw in enumerate(cut.values[len(_OWN) :]):
+            if raw != view.raw[index]:
+                view.raw[index] = raw
+                self.changed.add(self._places[index])
+        await self._read_journal(number, view, int(journal or b"0"))
+
+    async def _read_journal(self, number: int, view: PartitionView, length: int) -> None:
+        names = [packed.journal_name(index) for index in range(view.journal, length)]
+        for data in await self._store.units(number, names):
+            if data is not None:
+                self._remember(number, packed.decode_entry(data))
+        view.journal = length
+
+    def _remember(self, number: int, entry: packed.Entry) -> None:
+        if entry.entry == "decrease":
+            shown = msgspec.to_builtins(entry)
+            shown = {"partition": number, **{k: v for k, v in shown.items() if k != "entry" and v is not None}}
+            listed = self.corrections.setdefault(entry.contest or "", [])
+            if shown not in listed[-1000:]:  # a journal read again after a rollback
+                listed.append(shown)
+                contest = self.plan.contests.get(entry.contest or "")
+                if contest is not None:
+                    self.changed.add((contest.id, contest.root))
+            return
+        raw = bytes(entry.event or b"{}")
+        event = decode_known(raw)
+        if isinstance(event, Amendment):
+            self.amendments[event.id] = (event.to_domain(), entry.chain or "")
+            return
+        self.asides[event.id] = msgspec.json.decode(raw)
+        self.asides_changed = True
+
+    def sum_changed(self) -> set[Place]:
+        """Sum the places that moved over all partitions; returns them and starts collecting anew."""
+        changed, self.changed = self.changed, set()
+        index_of = {place: index for index, place in enumerate(self._places)}
+        for place in changed:
+            width = self.plan.contests[place[0]].width
+            row: Row = (0,) * width
+            for view in self.partitions.values():
+                raw = view.raw[index_of[place]]
+                if raw is not None:
+                    row = plus(row, widened(packed.unpack(raw), width))
+            self.totals[place] = row
+        return changed
