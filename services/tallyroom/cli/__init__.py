@@ -1,0 +1,35 @@
+"""The console script ``tallyroom``: the only place where everything is put together."""
+
+import sys
+
+import typer
+
+from tallyroom import __version__
+from tallyroom.cli import events, night, recordings, services, snapshot
+from tallyroom.cli.common import console
+from tallyroom.domain.errors import TallyroomError
+
+app = typer.Typer(
+    name="tallyroom",
+    help="Streaming election results: exactly-once totals, numbered revisions, public snapshots.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (night, services, events, recordings, snapshot):
+    app.add_typer(module.app)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run a command; an error raised on purpose is shown without a traceback."""
+    try:
+        app()
+    except TallyroomError as error:
+        console.print(f"[red]error:[/red] {error.what}", soft_wrap=True)
+        console.print(f"[bold]what to do:[/bold] {error.action}", soft_wrap=True)
+        sys.exit(1)

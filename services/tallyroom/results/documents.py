@@ -45,8 +45,13 @@ class Deriver:
         totals: Mapping[Place, Row],
         corrections: Mapping[str, list[dict[str, Any]]],
         now: datetime | None,
+        *,
+        release: bool = False,
     ) -> dict[str, Any]:
-        """The documents that hold these places, and their contests'. ``now`` is election time, None if it is not known."""
+        """The documents that hold these places, and their contests'. ``now`` is election time, None if it is not known.
+
+        ``release``: show what is under embargo too, for output that is not published.
+        """
         groups: dict[str, tuple[ContestPlan, str | None]] = {}
         contests: dict[str, ContestPlan] = {}
         for contest_id, area in changed:
@@ -56,9 +61,10 @@ class Deriver:
             groups[areas_name(contest_id, parent)] = (contest, parent)
         made: dict[str, Any] = {}
         for contest_id, contest in contests.items():
-            made[contest_name(contest_id)] = self._contest(contest, totals, corrections.get(contest_id, []), now)
+            embargo = not release and self.embargoed(contest, now)
+            made[contest_name(contest_id)] = self._contest(contest, totals, corrections.get(contest_id, []), embargo)
         for name, (contest, parent) in groups.items():
-            made[name] = [] if self.embargoed(contest, now) else self._areas(contest, parent, totals)
+            made[name] = [] if not release and self.embargoed(contest, now) else self._areas(contest, parent, totals)
         return made
 
     def embargoed(self, contest: ContestPlan, now: datetime | None) -> bool:
@@ -75,11 +81,11 @@ class Deriver:
         contest: ContestPlan,
         totals: Mapping[Place, Row],
         corrections: list[dict[str, Any]],
-        now: datetime | None,
+        embargo: bool,
     ) -> dict[str, Any]:
-        release = contest.contest.release_at or self.plan.definition.release_at
-        if self.embargoed(contest, now):
-            return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": release}
+        if embargo:
+            until = contest.contest.release_at or self.plan.definition.release_at
+            return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": until}
         root = contest.root
         row = totals.get((contest.id, root), (0,) * contest.width)
         return {
