@@ -1,0 +1,113 @@
+"""A topic written back into a recording: what was sent tonight becomes tomorrow's rehearsal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tallyroom.codec.events import Undecodable, decode_event, partition_key
+from tallyroom.domain.election import Definition
+from tallyroom.domain.errors import RecordingError
+from tallyroom.domain.partition import partition_of
+from tallyroom.log.base import EventLog, Record
+from tallyroom.recordings.format import About, Manifest, TimedEvent, is_amendment, write_recording
+
+TIME_HEADER: Final = "ce_time"
+"""CloudEvents header with the election time of an event; without it the time of the append serves."""
+
+_BATCH: Final = 5000
+
+
+class Taken(NamedTuple):
+    """A record of one partition; ``at`` never goes back within it."""
+
+    at: datetime
+    key: bytes | None
+    value: bytes
+    amendment: bool
+
+
+async def record(log: EventLog, topic: str, definition: Definition, out: Path, about: About) -> Manifest:
+    """Write all events that the topic holds now into a recording; they are in memory meanwhile.
+
+    Partitions are merged by time, each in its own order; an amendment stands in every partition and is written once.
+    Raises TopicMissing, LogError, and RecordingError if the topic's beginning is gone: no totals could be made from it.
+    """
+    taken: list[list[Taken]] = []
+    for partition, bounds in sorted((await log.bounds(topic)).items()):
+        if bounds.start > 0:
+            raise RecordingError(
+                f"{topic} partition {partition} begins at offset {bounds.start}, its first events are gone.",
+                "record a topic with unlimited retention",
+            )
+        taken.append(await _partition(log, topic, partition, bounds.end))
+    return write_recording(out, definition, merged(taken), about)
+
+
+async def _partition(log: EventLog, topic: str, partition: int, end: int) -> list[Taken]:
+    found: list[Taken] = []
+    offset, newest = 0, datetime.min.replace(tzinfo=UTC)
+    while offset < end:
+        batch = await log.read(topic, partition, offset, min(_BATCH, end - offset))
+        if not batch:
+            break  # compacted or aborted transactions end a partition before its last offset
+        for item in batch:
+            newest = max(newest, _time(item))
+            found.append(Taken(newest, item.key, item.value, is_amendment(item.value)))
+        offset = batch[-1].offset + 1
+    return found
+
+
+def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
+    """The records of all partitions in order of time.
+
+    An amendment waits until every partition that holds it has come to it, so that no report changes sides.
+    """
+    queues = [list(reversed(records)) for records in partitions]
+    holders: dict[bytes, set[int]] = {}
+    for number, queue in enumerate(queues):
+        for item in queue:
+            if item.amendment:
+                holders.setdefault(item.value, set()).add(number)
+    written: set[bytes] = set()
+    newest = datetime.min.replace(tzinfo=UTC)
+    while heads := {number: queue[-1] for number, queue in enumerate(queues) if queue}:
+        ready = [n for n, item in heads.items() if item.value in written or _arrived(item, heads, holders)]
+        number = min(ready or heads, key=lambda n: (heads[n].at, n))  # none: amendments in contrary orders
+        item = queues[number].pop()
+        newest = max(newest, item.at)  # an amendment that waited may be older than what passed it
+        if not item.amendment:
+            yield _event(item, newest, number, len(queues))
+        elif item.value not in written:
+            written.add(item.value)
+            yield TimedEvent(newest, item.value, every_partition=True)
+
+
+def _arrived(item: Taken, heads: Mapping[int, Taken], holders: Mapping[bytes, set[int]]) -> bool:
+    """Whether the record may be written now: it is no amendment, or all partitions that hold it have come to it."""
+    return not item.amendment or all(n in heads and heads[n].value == item.value for n in holders[item.value])
+
+
+def _event(item: Taken, at: datetime, partition: int, partitions: int) -> TimedEvent:
+    """Keys and partitions are written down only where they cannot be derived again."""
+    try:
+        derived = partition_key(decode_event(item.value))
+    except Undecodable:
+        derived = None
+    key = None if item.key == derived else item.key
+    effective = item.key if item.key is not None else derived
+    expected = None if effective is None else partition_of(effective, partitions)
+    return TimedEvent(at, item.value, key, None if expected == partition else partition)
+
+
+def _time(item: Record) -> datetime:
+    """Election time of a record: its header, or the time of the append where there is none that can be read."""
+    for name, value in item.headers:
+        if name == TIME_HEADER:
+            try:
+                time = datetime.fromisoformat(value.decode())
+            except ValueError:
+                break
+            if time.tzinfo is not None:
+                return time.astimezone(UTC)
+    return datetime.fromtimestamp(item.timestamp / 1000, UTC)
