@@ -19,6 +19,7 @@ from tallyroom.domain.election import (
     Selection,
     Source,
     UnitKind,
+    VoterPool,
 )
 from tallyroom.recordings.format import About, Manifest
 from tallyroom.recordings.nights.common import Archive, Night, Sheet, made_up_arrivals, number
@@ -92,6 +93,7 @@ def _definition(archive: Archive, stations: Mapping[str, _Station]) -> Definitio
         areas=(Area(id=area, level="municipality", names={"nl": name}, codes={"cbs": area}),),
         units=tuple(_unit(unit, station) for unit, station in stations.items()),
         contests=(_contest(archive, area, stations),),
+        pools=(VoterPool(id=CONTEST, registered=archive.manifest["registered"], may_be_added=0),),
         attribution={"en": _attribution(archive)},
         notes={"en": " ".join(_NOTES)},
     )
@@ -104,6 +106,7 @@ def _unit(unit: str, station: _Station) -> ReportingUnit:
         kind=UnitKind.ADVANCE if early else UnitKind.PRECINCT,
         names={"nl": station.name},
         registered=station.registered,
+        pool=CONTEST,
     )
 
 

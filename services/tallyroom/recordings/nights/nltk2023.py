@@ -20,6 +20,7 @@ from tallyroom.domain.election import (
     Selection,
     Source,
     Threshold,
+    VoterPool,
 )
 from tallyroom.recordings.format import About, Manifest
 from tallyroom.recordings.nights.common import Archive, Night, Sheet, made_up_arrivals, number
@@ -31,6 +32,25 @@ SEATS: Final = 150
 SEED: Final = 20231122
 _START: Final = datetime(2023, 11, 22, 20, 15, tzinfo=UTC)  # a quarter of an hour after the polls closed
 _LENGTH: Final = timedelta(hours=7)
+_POOL: Final = "nl"  # with a voter's pass one may vote anywhere in the country
+OFFICIAL_SEATS: Final = {
+    "list-4": 37,
+    "list-3": 25,
+    "list-1": 24,
+    "list-19": 20,
+    "list-2": 9,
+    "list-15": 7,
+    "list-5": 5,
+    "list-6": 5,
+    "list-7": 3,
+    "list-8": 3,
+    "list-12": 3,
+    "list-9": 3,
+    "list-13": 3,
+    "list-10": 2,
+    "list-11": 1,
+}
+"""Seats as declared, from memory; the archive's counts give the same."""
 _MEASURES: Final = {
     "cast": "aangetroffen stembiljetten",
     "valid": "geldige stembiljetten",
@@ -78,7 +98,7 @@ def convert(archive: Archive, out: Path) -> Manifest:
     for unit, at in made_up_arrivals(weights, _START, _LENGTH, SEED).items():
         night.add(at, _sheet(unit, stations[unit].figures, lists))
     over = sum(weights[unit] > (station.registered or 0) for unit, station in stations.items())
-    expect = {**night.expect, "cast_over_registered": over}
+    expect = {**night.expect, "cast_over_registered": over, "seats": OFFICIAL_SEATS}
     return night.write(out, _definition(archive, stations, lists), _about(archive, expect))
 
 
@@ -107,7 +127,7 @@ def _definition(archive: Archive, stations: Mapping[str, _Station], lists: Mappi
             for row in places
         ),
         units=tuple(
-            ReportingUnit(id=unit, names={"nl": station.name}, registered=station.registered)
+            ReportingUnit(id=unit, names={"nl": station.name}, registered=station.registered, pool=_POOL)
             for unit, station in stations.items()
         ),
         contests=(
@@ -117,6 +137,7 @@ def _definition(archive: Archive, stations: Mapping[str, _Station], lists: Mappi
                 lists,
             ),
         ),
+        pools=(VoterPool(id=_POOL, registered=archive.manifest["registered"], may_be_added=0),),
         bodies=(
             Body(
                 id="tweede-kamer",

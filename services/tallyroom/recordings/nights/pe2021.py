@@ -18,6 +18,7 @@ from tallyroom.domain.election import (
     Selection,
     Source,
     UnitKind,
+    VoterPool,
 )
 from tallyroom.recordings.format import About, Manifest
 from tallyroom.recordings.nights.common import Archive, Night, Sheet, moment, number, total
@@ -129,6 +130,7 @@ def _definition(archive: Archive) -> Definition:
         areas=areas,
         units=tuple(_unit(row) for row in units),
         contests=(_contest(parents, {row["station_id"]: row["area_id"] for row in units}),),
+        pools=(VoterPool(id=ROOT, may_be_added=0, may_vote_away=0),),  # everybody votes at the table that lists them
         attribution={"en": _attribution(archive)},
         notes={"en": " ".join(_NOTES)},
     )
@@ -141,6 +143,7 @@ def _unit(row: Mapping[str, str]) -> ReportingUnit:
         kind=UnitKind.OVERSEAS if row["area_id"].startswith("9") else UnitKind.PRECINCT,
         names={"es": row["polling_place"]} if row["polling_place"] else {},
         registered=number(row["registered"]),
+        pool=ROOT,
     )
 
 
