@@ -24,7 +24,9 @@ app = typer.Typer()
 topics = typer.Typer(help="Create and look at the election's topics.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 
-Time = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])]
+Time = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
+]
 
 
 def pace_of(speed: str, max_gap: float) -> Pace:

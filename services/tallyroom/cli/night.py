@@ -3,7 +3,9 @@
 import asyncio
 import shutil
 import signal
+from collections.abc import Sequence
 from datetime import timedelta
+from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +19,7 @@ from tallyroom.night.night import Night, Ports, free_port, night_folder, port_is
 from tallyroom.producer.pace import MAX_GAP, FullSpeed, Pace, Timed, span
 from tallyroom.producer.replay import replay
 from tallyroom.recordings.format import Recording, open_recording
+from tallyroom.results.areas import lines_of, share
 from tallyroom.settings import DEFAULT_OPS_PORT, Settings
 
 app = typer.Typer()
@@ -28,7 +31,9 @@ NIGHT_S = 170.0
 @app.command()
 def night(
     recording: Annotated[str, typer.Argument(help="A built-in night or a recording folder.")],
-    speed: Annotated[str | None, typer.Option(help="Times faster than the clock, or 'max'; else about 3 minutes.")] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="Times faster than the clock, or 'max'; else about 3 minutes.")
+    ] = None,
     until_done: Annotated[bool, typer.Option("--exit", help="End once everything is published.")] = False,
     again: Annotated[bool, typer.Option(help="Replay into a log that holds records already.")] = False,
     tabulators: Annotated[int, typer.Option(help="Tabulator workers on Kafka; an embedded log has one.")] = 2,
@@ -44,7 +49,10 @@ def night(
 
 def _prepare(current: Settings, definition: Definition) -> Settings:
     """Settings of this night: an embedded one keeps its files in a folder of its own, new at each start."""
-    for port, name in ((current.http_port, "TALLYROOM_HTTP_PORT"), (current.ops_port or DEFAULT_OPS_PORT, "TALLYROOM_OPS_PORT")):
+    for port, name in (
+        (current.http_port, "TALLYROOM_HTTP_PORT"),
+        (current.ops_port or DEFAULT_OPS_PORT, "TALLYROOM_OPS_PORT"),
+    ):
         if port and not port_is_free(port):
             raise SettingError(f"Port {port} is taken.", f"set {name} to a free port, or end what listens there")
     if current.kafka_url is not None and current.redis_url is not None:
@@ -134,11 +142,11 @@ def show_totals(definition: Definition, snapshot: dict[str, Any]) -> None:
     for contest in snapshot["contests"][:2]:
         root, known = contest["areas"][0], names[contest["contest"]]
         labels = {item.id: item.names.get(language, item.id) for item in known.selections}
+        base = root["share_denominator"]
         rows = [
-            (labels[key], votes, _percent(root["shares"][key]))
+            (labels[key], votes, _percent(votes, base["value"], lines_of(known.rule)))
             for key, votes in sorted(root["counts"].items(), key=lambda pair: -pair[1])
         ]
-        base = root["share_denominator"]
         print_table(
             f"{known.names.get(language, known.id)}: {root['units_reported']:,} of {root['units_expected']:,} units, "
             f"shares of {base['value']:,} ({base['of']}), revision {snapshot['revision']:,}",
@@ -147,10 +155,7 @@ def show_totals(definition: Definition, snapshot: dict[str, Any]) -> None:
         )
 
 
-def _percent(share: str | None) -> str:
-    """A share as per cent, cut off after two digits like the share itself: never rounded up."""
-    if share is None:
-        return "-"
-    whole, _, digits = share.partition(".")
-    number = int(whole + digits[:4])
-    return f"{number // 100}.{number % 100:02d} %"
+def _percent(votes: int, base: int, lines: Sequence[Fraction]) -> str:
+    """A share as per cent with two digits, never rounded across a line that decides something."""
+    text = share(votes, base, lines, digits=4)
+    return "-" if text is None else f"{int(text.replace('.', '')) / 100:.2f} %"

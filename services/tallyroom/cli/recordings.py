@@ -56,7 +56,9 @@ def tabulate(
         print_json(snapshot)
         return
     for contest in snapshot["contests"]:
-        rows = [(name, votes, contest["areas"][0]["shares"][name]) for name, votes in contest["areas"][0]["counts"].items()]
+        rows = [
+            (name, votes, contest["areas"][0]["shares"][name]) for name, votes in contest["areas"][0]["counts"].items()
+        ]
         print_table(contest["contest"], ["selection", "votes", "share"], rows)
 
 
@@ -103,7 +105,9 @@ def snapshot_of(fold: PartitionFold, refused: list[Refused]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for item in refused:
         reasons[str(item.refusal)] = reasons.get(str(item.refusal), 0) + 1
-    tallies = {name: getattr(fold.tallies, name) for name in ("accepted", "superseded", "duplicates", "late", "decreases")}
+    tallies = {
+        name: getattr(fold.tallies, name) for name in ("accepted", "superseded", "duplicates", "late", "decreases")
+    }
     return {
         "election": fold.plan.election,
         "environment": fold.plan.environment,

@@ -32,9 +32,19 @@ def snapshot(
     for contest in found["contests"]:
         root = contest["areas"][0] if contest["areas"] else {}
         lead = (contest.get("leading") or {}).get("selections", ["-"])
-        rows.append((contest["contest"], contest["status"], root.get("units_reported", 0), root.get("units_expected", 0), ", ".join(lead)))
+        rows.append(
+            (
+                contest["contest"],
+                contest["status"],
+                root.get("units_reported", 0),
+                root.get("units_expected", 0),
+                ", ".join(lead),
+            )
+        )
     stale = f", stale since {found['stale_since']}" if "stale_since" in found else ""
-    title = f"{found['election']} ({found['environment']}), revision {found['revision']:,}, {found['generated_at']}{stale}"
+    title = (
+        f"{found['election']} ({found['environment']}), revision {found['revision']:,}, {found['generated_at']}{stale}"
+    )
     print_table(title, ["contest", "status", "reported", "expected", "leading"], rows)
 
 
@@ -42,7 +52,11 @@ def _get(address: str):  # type: ignore[no-untyped-def]
     try:
         answer = httpx.get(address, timeout=10)
     except httpx.TransportError as error:
-        raise NoAnswer(f"{address} does not answer: {error}.", "start a gateway, or name its address with --url") from error
+        raise NoAnswer(
+            f"{address} does not answer: {error}.", "start a gateway, or name its address with --url"
+        ) from error
     if answer.status_code != 200:
-        raise NoAnswer(f"{address} answered {answer.status_code}: {answer.text[:300]}", "see docs/http.md for its problems")
+        raise NoAnswer(
+            f"{address} answered {answer.status_code}: {answer.text[:300]}", "see docs/http.md for its problems"
+        )
     return answer.json()

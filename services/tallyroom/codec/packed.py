@@ -81,7 +81,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     entry: str  # "event", "amendment" or "decrease"
     offset: int
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw()  # empty for figures that fell
     chain: str | None = None  # of an amendment: the chain hash reached
     contest: str | None = None
     unit: str | None = None

@@ -75,7 +75,7 @@ class Night:
         redis_url = settings.redis_url
         if redis_url is None:
             valkey = EmbeddedValkey(settings.data / "valkey")
-            await asyncio.to_thread(valkey.start)
+            valkey.start()  # in this thread: the kernel ends the server with the thread that started it
             self._stack.push_async_callback(asyncio.to_thread, valkey.stop)
             redis_url = valkey.url
         self.redis_url = redis_url

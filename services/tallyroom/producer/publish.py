@@ -29,9 +29,7 @@ class Published:
     bad: list[BadLine] = field(default_factory=list)
 
 
-async def publish(
-    log: EventLog, topic: str, lines: Iterable[bytes], at: datetime, *, skip_bad: bool
-) -> Published:
+async def publish(log: EventLog, topic: str, lines: Iterable[bytes], at: datetime, *, skip_bad: bool) -> Published:
     """Check the lines and append the events. With ``skip_bad`` batch by batch, leaving bad lines out; else all or nothing."""
     partitions = await log.partitions(topic)
     done = Published()

@@ -109,7 +109,7 @@ class View:
     def _remember(self, number: int, entry: packed.Entry) -> None:
         if entry.entry == "decrease":
             shown = msgspec.to_builtins(entry)
-            shown = {"partition": number, **{k: v for k, v in shown.items() if k != "entry" and v is not None}}
+            shown = {"partition": number, **{k: v for k, v in shown.items() if k not in ("entry", "event") and v is not None}}
             listed = self.corrections.setdefault(entry.contest or "", [])
             if shown not in listed[-1000:]:  # a journal read again after a rollback
                 listed.append(shown)
@@ -117,7 +117,7 @@ class View:
                 if contest is not None:
                     self.changed.add((contest.id, contest.root))
             return
-        raw = bytes(entry.event or b"{}")
+        raw = bytes(entry.event)
         event = decode_known(raw)
         if isinstance(event, Amendment):
             self.amendments[event.id] = (event.to_domain(), entry.chain or "")

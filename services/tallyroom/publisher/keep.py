@@ -35,7 +35,9 @@ class Keeper:
         try:
             return msgspec.msgpack.decode(path.read_bytes(), type=Kept)
         except msgspec.DecodeError as error:
-            raise StoreError(f"{path} is damaged: {error}.", "move it away; revisions then continue from the store") from error
+            raise StoreError(
+                f"{path} is damaged: {error}.", "move it away; revisions then continue from the store"
+            ) from error
 
     def number(self) -> int:
         """The highest revision number ever given out from this folder, 0 if none was."""

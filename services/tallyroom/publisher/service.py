@@ -245,9 +245,7 @@ class Publisher:
         self._settle(view)
         await self._revisions.announce("revision")
 
-    def _make_head(
-        self, view: View, meta: StoreMeta, number: int, hashes: dict[str, str], changed: list[str]
-    ) -> Head:
+    def _make_head(self, view: View, meta: StoreMeta, number: int, hashes: dict[str, str], changed: list[str]) -> Head:
         definition = self._plan.definition
         tallies: dict[str, int] = {}
         refusals: dict[str, int] = {}

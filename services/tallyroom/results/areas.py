@@ -1,15 +1,19 @@
 """One area of one contest as readers see it: counts, shares with their denominator, turnout, completeness and status."""
 
+from collections.abc import Sequence
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any, Final
 
 from tallyroom.domain.checks import SELECTIONS
-from tallyroom.domain.election import Role, SelectionStatus
+from tallyroom.domain.election import Role, Rule, SelectionStatus
 from tallyroom.results.register import Expectation
 from tallyroom.tabulation.plan import ContestPlan
 from tallyroom.tabulation.rows import COUNTERS, Column, Row
 
 SHARE_DIGITS: Final = 6
+_ALL: Final = Fraction(1)
+_HALF: Final = Fraction(1, 2)
 
 
 class Status(StrEnum):
@@ -20,15 +24,35 @@ class Status(StrEnum):
     UNOFFICIAL_COMPLETE = "unofficial-complete"
 
 
-def share(part: int, whole: int) -> str | None:
-    """part / whole as a decimal string, cut off after six digits and never rounded up: 4.9999999 % is not 5 %.
+def share(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = SHARE_DIGITS) -> str | None:
+    """part / whole as a decimal string, rounded to the nearest, but never across one of the ``lines`` (or across 1).
 
+    Lines are the thresholds and majorities of the contest: 4.9999999 % must not read as 5 %, nor 99.99999 % as all.
     None where there is no denominator: nothing counted is not 0 %.
     """
     if whole <= 0:
         return None
-    scaled = part * 10**SHARE_DIGITS // whole
-    return f"{scaled // 10**SHARE_DIGITS}.{scaled % 10**SHARE_DIGITS:0{SHARE_DIGITS}d}"
+    scale = 10**digits
+    cut = part * scale // whole
+    nearest = (2 * part * scale + whole) // (2 * whole)
+    crossed = any(_crosses(part, whole, nearest, scale, line) for line in (*lines, _ALL))
+    scaled = cut if crossed else nearest
+    return f"{scaled // scale}.{scaled % scale:0{digits}d}"
+
+
+def _crosses(part: int, whole: int, shown: int, scale: int, line: Fraction) -> bool:
+    """Whether the exact share is below the line and the one to be shown is not."""
+    below = part * line.denominator < line.numerator * whole
+    return below and shown * line.denominator >= line.numerator * scale
+
+
+def lines_of(rule: Rule | None) -> tuple[Fraction, ...]:
+    """Shares that decide something in the contest: thresholds, conditions, and the absolute majority."""
+    if rule is None:
+        return (_HALF,)
+    thresholds = [item for top in rule.thresholds for item in (top, *top.alternatives)]
+    conditions = [condition.share for condition in rule.conditions if condition.share is not None]
+    return (*dict.fromkeys([_HALF, *(Fraction(item.share) for item in thresholds), *map(Fraction, conditions)]),)
 
 
 def status(row: Row, expected: int) -> Status:
@@ -76,6 +100,7 @@ def area_document(contest: ContestPlan, area: str, level: str, row: Row, expecte
     base = denominator(contest, row)
     cast = ballots.get(accounting.cast) if accounting.cast else None
     known = expected.registered + row[Column.REGISTERED_CHANGE]
+    lines = lines_of(contest.contest.rule)
     registered = known if known or not expected.without_register else None
     return {
         "area": area,
@@ -98,14 +123,17 @@ def area_document(contest: ContestPlan, area: str, level: str, row: Row, expecte
         "ballots": ballots,
         "turnout_reported": _turnout(row, cast),
         "counts": counts,
-        "shares": {name: share(votes, base) for name, votes in counts.items()},
+        "shares": {name: share(votes, base, lines) for name, votes in counts.items()},
         "share_denominator": {"of": "+".join(accounting.share_base), "value": base},
         "leading": leading(contest, row),
     }
 
 
 def _turnout(row: Row, cast: int | None) -> str | None:
-    """Ballots cast by the registered voters of the units in the totals; None where some of them have no known register
-    and none has one, or where ballots cast are not known."""
+    """Ballots cast by the registered voters of the units in the totals; None where nothing is known of one of the two.
+
+    Ballots of units without a register of their own are in it, as authorities count them; how many such units there are
+    stands beside it (``units_without_register``).
+    """
     registered = row[Column.REGISTERED_COMPLETE] + row[Column.REGISTERED_PARTIAL]
     return None if cast is None else share(cast, registered)

@@ -132,17 +132,23 @@ class RevisionStore(Hints, Protocol):
     async def acquire(self, owner: str, ttl: float) -> Lease | None:
         """Become the publisher for ``ttl`` seconds, or None while another one is. Raises StoreUnavailable."""
 
-    async def renew(self, lease: Lease, ttl: float) -> bool:
-        """Prolong; False if the lease was lost."""
-
     async def release(self, lease: Lease) -> None:
         """Give the lease back, if it is still ours."""
 
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
-        """Write documents and head in one step. FENCED if the lease is not the newest, MOVED unless ``revision`` is the stored one + 1."""
+        """Write documents and head in one step. FENCED if the lease is not the newest, MOVED unless ``revision`` is the stored one + 1.
+
+        A store without any revision takes every number: that is how the last one is put back after the store was lost.
+        """
 
     async def head(self) -> Revision | None:
         """The current revision, None before the first. Raises StoreUnavailable."""
 
     async def documents(self, names: Sequence[str] | None = None) -> tuple[Revision | None, Mapping[str, bytes]]:
         """The head and these documents (all of them for None), read at one instant. Raises StoreUnavailable."""
+
+    async def beat(self, lease: Lease, ttl: float, condition: bytes) -> bool:
+        """Prolong the lease and say how things stand (JSON); False if the lease was lost."""
+
+    async def condition(self) -> bytes | None:
+        """What the active publisher last said of itself; None once its lease has run out. Raises StoreUnavailable."""

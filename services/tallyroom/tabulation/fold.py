@@ -69,14 +69,16 @@ class Changes:
 
 
 class _Slot:
-    """A leaf of this partition with its newest state."""
+    """A leaf of this partition with its newest state and what it contributes; ``name`` is the leaf's."""
 
-    __slots__ = ("cell", "leaf", "state")
+    __slots__ = ("cell", "leaf", "name", "row", "state")
 
     def __init__(self, leaf: Leaf, cell: Cell) -> None:
         self.leaf = leaf
         self.cell = cell
+        self.name = leaf.name
         self.state: State | None = None
+        self.row: Row = ()
 
 
 class PartitionFold:
@@ -96,7 +98,8 @@ class PartitionFold:
     def load(self, units: Iterable[tuple[str, State]], cells: Iterable[tuple[str, str, Row]]) -> None:
         """Take over what a store holds: unit states by leaf name, cells by contest and area. Raises KeyError for a foreign unit."""
         for name, state in units:
-            self._slot_by_name(name).state = state
+            slot = self._slot_by_name(name)
+            slot.state, slot.row = state, contribution(slot.leaf, state)
         for contest, area, row in cells:
             cell = self._cell(self.plan.contests[contest], area)
             cell.values = widened(row, cell.contest.width)
@@ -161,8 +164,8 @@ class PartitionFold:
             self._changes.cells[place] = widened(values, contest.width)
         for name, state in units:
             slot = self._slot_by_name(name)
-            slot.state = state
-            self._add(slot.cell, contribution(slot.leaf, state))
+            slot.state, slot.row = state, contribution(slot.leaf, state)
+            self._add(slot.cell, slot.row)
         self._settle()
         for place, cell in self._cells.items():
             contest = plan.contests[place[0]]
@@ -207,7 +210,7 @@ class PartitionFold:
         cell = slot.cell
         if previous is not None:
             tallies.superseded += 1
-            before = contribution(leaf, previous)
+            before = slot.row
             cell.removed.append(before)
             figures = fell(leaf, before, row)
             if figures:
@@ -218,9 +221,10 @@ class PartitionFold:
         tallies.accepted += 1
         if state[1] > tallies.reported_at:
             tallies.reported_at = state[1]
-        self._add(cell, row)
-        slot.state = state
-        self._changes.units[leaf.name] = state
+        cell.added.append(row)
+        self._touched.add(cell)
+        slot.state, slot.row = state, row
+        self._changes.units[slot.name] = state
         return verdict
 
     def _refuse(self, refused: Refused) -> Refused:

@@ -124,11 +124,12 @@ class ContestPlan:
         several = marks > 1 and identity.parts == (SELECTIONS,)
         exact = identity.relation is Relation.EQUAL and not several
         factor = marks if several else 1
-        left, right = picker_at(self._positions((identity.total,))), picker_at(self._positions(identity.parts))
+        at = self.figures.index(identity.total)
+        parts_of = summer(self._positions(identity.parts))
         sign = "=" if exact else ">="
 
         def check(figures: Figures) -> str | None:
-            total, parts = factor * sum(left(figures)), sum(right(figures))
+            total, parts = factor * figures[at], parts_of(figures)
             if total == parts or (not exact and total > parts):
                 return None
             scale = f"{factor} x " if several else ""
@@ -138,10 +139,10 @@ class ContestPlan:
 
     def _inside(self, parent: str) -> Callable[[Figures], str | None]:
         at = self.figures.index(parent)
-        right = picker_at(tuple(self.figures.index(child) for child in self._children(parent)))
+        votes_of = summer(tuple(self.figures.index(child) for child in self._children(parent)))
 
         def check(figures: Figures) -> str | None:
-            candidates = sum(right(figures))
+            candidates = votes_of(figures)
             if candidates == figures[at]:
                 return None
             return f"candidates of {parent} have {candidates} votes, the list {figures[at]}"
@@ -157,12 +158,15 @@ class ContestPlan:
                 yield self.column(selection.id), self.column(selection.counts_as)
 
 
-def picker_at(positions: tuple[int, ...]) -> Callable[[Figures], Figures]:
-    """A function that takes the values at these positions as a tuple."""
+def summer(positions: tuple[int, ...]) -> Callable[[Figures], int]:
+    """A function that sums the values at these positions; neighbours are sliced, which is several times as fast."""
     if len(positions) == 1:
-        only = positions[0]
-        return lambda values: (values[only],)
-    return itemgetter(*positions)
+        return itemgetter(positions[0])
+    first, last = positions[0], positions[-1]
+    if positions == tuple(range(first, last + 1)):
+        return lambda values: sum(values[first : last + 1])
+    pick = itemgetter(*positions)
+    return lambda values: sum(pick(values))
 
 
 class Plan:

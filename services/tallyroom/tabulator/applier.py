@@ -123,7 +123,8 @@ class Applier:
     async def drained(self, timeout: float) -> bool:
         """Wait until everything offered is applied, at most this long."""
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True
@@ -132,7 +133,8 @@ class Applier:
         """Apply what is offered until cancelled. Raises RebuildRequired and whatever the log or store cannot recover from."""
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_S / 2)
+                async with asyncio.timeout(HEARTBEAT_S / 2):
+                    await self._wake.wait()
             except TimeoutError:
                 await self._commit(self._heartbeats())
                 continue

@@ -190,9 +190,9 @@ class Owned:
         scratch = PartitionFold(plan, claim.partition, 1)
         for index in range(self._journal):
             entry = packed.decode_entry(claim.fields[packed.journal_name(index)])
-            if entry.event is None:
-                continue
             raw = bytes(entry.event)
+            if not raw:
+                continue
             event = decode_known(raw)
             self._seen[event.id] = hashlib.blake2b(raw, digest_size=16).digest()
             if isinstance(event, Amendment):

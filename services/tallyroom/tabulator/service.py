@@ -48,12 +48,14 @@ class Tabulator:
             ]
             ended = asyncio.create_task(stop.wait(), name="stop")
             self.ready = True
-            await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
-            self.ready = False
-            failure = next((task for task in tasks if task.done()), None)
-            if failure is None:
-                await self.applier.drained(5.0)
-            await _end(*tasks, ended)
+            try:
+                await asyncio.wait([*tasks, ended], return_when=asyncio.FIRST_COMPLETED)
+                failure = next((task for task in tasks if task.done()), None)
+                if failure is None:
+                    await self.applier.drained(5.0)
+            finally:
+                self.ready = False
+                await _end(*tasks, ended)
         await self._log.close()
         if failure is not None and not failure.cancelled():
             failure.result()

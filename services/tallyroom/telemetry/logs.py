@@ -19,7 +19,7 @@ _SHARED: Final[tuple[Processor, ...]] = (
 
 
 def configure_logs(service: str, log_format: str = "auto") -> None:
-    """Send everything that is logged in this process to standard error as ``json`` or ``text`` (auto: text on a terminal).
+    """Send all that is logged in this process to standard error as ``json`` or ``text`` (auto: text on a terminal).
 
     Lines of libraries that use the standard library's logging are written in the same form. Raises SettingError.
     """

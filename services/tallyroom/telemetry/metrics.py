@@ -1,7 +1,7 @@
 """Every metric of every service. Names, units and meanings: docs/operating.md.
 
 Each process has a registry of its own: nothing is registered at import, and two services in one test do not meet.
-Labels are bounded: partitions, contests, refusal codes, route templates and status codes, never anything a client sends.
+Labels are bounded: partitions, contests, refusal codes, routes and status codes, never anything a client sends.
 """
 
 import platform

@@ -53,7 +53,7 @@ def bound_socket(host: str, port: int, setting: str) -> socket.socket:
 
 
 class OpsServer:
-    """Serves the ops port while entered (``async with``). ``port`` None or 0: a free one, known as ``port`` and ``url``."""
+    """Serves the ops port while entered (``async with``). ``port`` None or 0: a free one, then known as ``port``."""
 
     def __init__(
         self,

@@ -1,0 +1,197 @@
+"""The gateway's ASGI application: hot routes by hand, ordinary ones by Starlette, every answer counted."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tallyroom.gateway import pages, representation
+from tallyroom.gateway.answers import Served, answer, preflight, refuse
+from tallyroom.gateway.encoding import Resource
+from tallyroom.gateway.hub import Hub
+from tallyroom.gateway.problem import Problem, no_such_path, nothing_yet, wrong_method
+from tallyroom.gateway.query import flag, parameters, snapshot_filter
+from tallyroom.gateway.representation import Shelf, State
+from tallyroom.gateway.stream import Streams
+from tallyroom.telemetry.metrics import GatewayMetrics
+
+_METHODS: Final = frozenset({"GET", "HEAD"})
+_ELECTION: Final = "/v1/elections/{election}"
+TEMPLATES: Final = (
+    "/",
+    "/static/{file}",
+    "/v1/elections",
+    f"{_ELECTION}/definition",
+    f"{_ELECTION}/snapshot",
+    f"{_ELECTION}/stream",
+)
+"""Every route; what a request is counted under, or ``other``."""
+
+
+class Showing:
+    """What the routes read: the feed's state, and the resources made from it so far."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.shelf = Shelf()
+        self.definitions = Shelf(most_entries=4)  # large, and the same for many revisions: kept apart
+        self._state: State | None = None
+
+    def moved(self, before: State | None, now: State) -> None:
+        """The feed has a new state."""
+        self._state = now
+        self.shelf.clear()
+        self.hub.moved(before, now)
+
+    @property
+    def current(self) -> State | None:
+        """The state, None before the first revision."""
+        return self._state
+
+    @property
+    def state(self) -> State:
+        """The state. Raises Problem 503 before the first revision."""
+        if self._state is None:
+            raise nothing_yet()
+        return self._state
+
+
+class Gateway:
+    """The application of one election."""
+
+    def __init__(self, election: str, showing: Showing, streams: Streams, metrics: GatewayMetrics) -> None:
+        self._election = election
+        self._showing = showing
+        self._streams = streams
+        self._metrics = metrics
+        self._snapshot_path = f"/v1/elections/{election}/snapshot"
+        self._stream_path = f"/v1/elections/{election}/stream"
+        self._ordinary = self._starlette()
+        self._seconds = {name: metrics.http_request_seconds.labels(route=name) for name in (*TEMPLATES, "other")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        template = self._template(scope["path"])
+        try:
+            status = await self._answer(scope, receive, send, template)
+        except Problem as problem:
+            status = await refuse(scope, send, problem)
+        self._metrics.http_requests.labels(route=template, status=str(status)).inc()
+        if template != TEMPLATES[-1]:
+            self._seconds[template].observe(time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, template: str) -> int:
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS":
+            return await preflight(send)
+        if method not in _METHODS:
+            raise wrong_method(method)
+        if path == self._snapshot_path:
+            return await answer(scope, send, self._snapshot(scope["query_string"]))
+        if path == self._stream_path:
+            await self._streams.serve(scope, receive, send, lambda: self._showing.current)
+            return 200
+        watched = _Watched(send)
+        await self._ordinary(scope, receive, watched)
+        return watched.status
+
+    def _snapshot(self, query: bytes) -> Resource:
+        state = self._showing.state
+        wanted = snapshot_filter(query, state.edition.index)
+        return self._showing.shelf.get(("snapshot", wanted), lambda: representation.snapshot(state, wanted))
+
+    def _template(self, path: str) -> str:
+        if path == self._snapshot_path:
+            return TEMPLATES[4]
+        if path == self._stream_path:
+            return TEMPLATES[5]
+        if path.startswith("/static/"):
+            return TEMPLATES[1]
+        if path == f"/v1/elections/{self._election}/definition":
+            return TEMPLATES[3]
+        return path if path in TEMPLATES else "other"
+
+    def _starlette(self) -> Starlette:
+        files = pages.load()
+        routes = [
+            Route("/", Served(files["index.html"])),
+            *(Route(f"/static/{name}", Served(file)) for name, file in files.items() if name != "index.html"),
+            Route("/v1/elections", _Route(self._elections)),
+            Route("/v1/elections/{election}/{resource}", _Route(self._of_election)),
+        ]
+        handlers = {HTTPException: _unmatched}
+        app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+        app.router.redirect_slashes = False
+        return app
+
+    async def _elections(self, scope: Scope) -> Resource:
+        parameters(scope["query_string"], ())
+        state = self._showing.state
+        return self._showing.shelf.get("elections", lambda: representation.elections(state))
+
+    async def _of_election(self, scope: Scope) -> Resource:
+        given = scope["path_params"]
+        if given["election"] != self._election:
+            raise Problem(
+                404,
+                "unknown-election",
+                "Unknown election",
+                f"This gateway serves {self._election}, not {given['election']!r}.",
+                {"known": [self._election]},
+            )
+        if given.get("resource") != "definition":
+            raise no_such_path(scope["path"])
+        units = flag(parameters(scope["query_string"], ("units",)), "units", default=True)
+        edition = self._showing.state.edition
+        key = (edition.head.definition, edition.definition.hash, units)
+        return self._showing.definitions.get(key, lambda: representation.definition(edition, units=units))
+
+
+class _Route:
+    """An endpoint that returns a resource. A class, so that Starlette passes requests on as they are."""
+
+    def __init__(self, find: Callable[[Scope], Awaitable[Resource]]) -> None:
+        self._find = find
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            resource = await self._find(scope)
+        except Problem as problem:
+            await refuse(scope, send, problem)
+        else:
+            await answer(scope, send, resource)
+
+
+class _Watched:
+    """A ``send`` that remembers the status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 500
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+async def _unmatched(request: Request, error: HTTPException) -> Response:
+    """Starlette's own refusals as problem documents."""
+    problem = no_such_path(request.url.path) if error.status_code == 404 else wrong_method(request.method)
+    body = problem.body(request.url.path)
+    headers = {name.decode(): value.decode() for name, value in problem.headers(len(body))}
+    return Response(b"" if request.method == "HEAD" else body, problem.status, headers)
+
+
+def build_app(election: str, showing: Showing, metrics: GatewayMetrics) -> ASGIApp:
+    """The application that serves what ``showing`` holds; a feed moves that."""
+    return Gateway(election, showing, Streams(showing.hub, metrics), metrics)
