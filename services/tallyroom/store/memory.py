@@ -1,14 +1,14 @@
-"""The store in memory: the same protocol without a server, for tools and tests."""
+"""Both stores in this process: the same answers as the real ones, nothing kept. For tests and for tools without a server."""
 
 import asyncio
 import copy
-import secrets
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tallyroom.domain.errors import StoreMismatch
-from tallyroom.store.base import MAX_FIELDS, Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
+from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
+from tallyroom.store.checks import check_meta, check_size, check_steps
 
 
 @dataclass(slots=True)
@@ -19,158 +19,180 @@ class _Partition:
 
 
 @dataclass(slots=True)
-class _Contents:
-    """Everything a server would hold."""
+class _State:
+    """Everything that a server would hold."""
 
     meta: StoreMeta | None = None
     partitions: dict[int, _Partition] = field(default_factory=dict)
+    lease: Lease | None = None
+    lease_ends: float = 0.0
+    condition: bytes | None = None
     revision: Revision | None = None
     documents: dict[str, bytes] = field(default_factory=dict)
-    owner: str = ""
-    until: float = 0.0
-    token: int = 0
-    condition: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a store held at one instant; opaque, for ``MemoryStore.rollback_to``."""
+
+    state: _State = field(repr=False)
 
 
 class MemoryStore:
-    """``TotalsStore`` and ``RevisionStore`` of one election within one process and event loop."""
+    """TotalsStore and RevisionStore. Share one object between all who would share one server.
 
-    def __init__(self) -> None:
-        self._held = _Contents()
+    ``clock``: seconds that only grow; leases run out by it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._state = _State()
         self._events: dict[str, asyncio.Event] = {}
 
-    async def open(self, definition: str, partitions: int) -> StoreMeta:
-        """See ``TotalsStore.open``."""
-        if self._held.meta is None:
-            self._held.meta = StoreMeta(secrets.token_hex(8), definition, partitions)
-        meta = self._held.meta
-        if (meta.definition, meta.partitions) != (definition, partitions):
-            raise StoreMismatch(
-                f"The store holds totals of definition {meta.definition[:12]} in {meta.partitions} partitions; "
-                f"this is definition {definition[:12]} in {partitions}.",
-                "start with the definition it was made with, or use another store",
-            )
-        return meta
+    # -- totals
 
-    async def meta(self) -> StoreMeta | None:
-        """See ``TotalsStore.meta``."""
-        return self._held.meta
+    async def open(self, definition: str, partitions: int) -> StoreMeta:
+        """Create the meta record, or check it. Raises StoreMismatch."""
+        found = self._state.meta
+        if found is None:
+            found = self._state.meta = StoreMeta(uuid.uuid4().hex, definition, partitions)
+        check_meta(found, definition, partitions)
+        return found
 
     async def claim(self, partition: int) -> Claim:
-        """See ``TotalsStore.claim``."""
-        held = self._held.partitions.setdefault(partition, _Partition())
+        """Take the partition: its epoch goes up by one."""
+        held = self._state.partitions.setdefault(partition, _Partition())
         held.epoch += 1
         return Claim(partition, held.epoch, held.offset, dict(held.fields))
 
     async def apply(self, steps: Sequence[Apply]) -> list[Answer]:
-        """See ``TotalsStore.apply``."""
-        for step in steps:
-            if len(step.fields) > MAX_FIELDS:
-                raise ValueError(f"{len(step.fields)} fields in one step, at most {MAX_FIELDS} are taken")
+        """Apply each step; one answer a step, in order. Raises ValueError beyond ``MAX_FIELDS``."""
+        check_steps(steps)
         return [self._apply(step) for step in steps]
 
     def _apply(self, step: Apply) -> Answer:
-        held = self._held.partitions.get(step.partition)
+        held = self._state.partitions.get(step.partition)
         if held is None:
             return Answer.EMPTY
         if held.epoch != step.epoch:
             return Answer.FENCED
         if held.offset != step.prev:
             return Answer.MOVED
-        held.offset = step.next
         held.fields.update(step.fields)
+        held.offset = step.next
         return Answer.OK
 
     async def offsets(self) -> Mapping[int, int]:
-        """See ``TotalsStore.offsets``."""
-        return {number: held.offset for number, held in self._held.partitions.items()}
+        """Next offset of every claimed partition."""
+        return {number: held.offset for number, held in sorted(self._state.partitions.items())}
 
     async def cut(self, partition: int, names: Sequence[bytes]) -> Cut | None:
-        """See ``TotalsStore.cut``."""
-        held = self._held.partitions.get(partition)
+        """Read these fields of a partition at one instant; None if it was never claimed."""
+        held = self._state.partitions.get(partition)
         if held is None:
             return None
         return Cut(partition, held.epoch, held.offset, [held.fields.get(name) for name in names])
 
     async def units(self, partition: int, names: Sequence[bytes]) -> list[bytes | None]:
-        """See ``TotalsStore.units``."""
-        held = self._held.partitions.get(partition, _Partition())
+        """Read single fields without regard to the offset."""
+        held = self._state.partitions.get(partition, _Partition())
         return [held.fields.get(name) for name in names]
 
-    async def acquire(self, owner: str, ttl: float) -> Lease | None:
-        """See ``RevisionStore.acquire``."""
-        held, now = self._held, time.monotonic()
-        if held.owner not in ("", owner) and held.until > now:
-            return None
-        held.owner, held.until, held.token = owner, now + ttl, held.token + 1
-        return Lease(owner, held.token)
+    async def meta(self) -> StoreMeta | None:
+        """Identity of the store, None if nobody opened it yet."""
+        return self._state.meta
 
-    async def release(self, lease: Lease) -> None:
-        """See ``RevisionStore.release``."""
-        if lease.token == self._held.token:
-            self._held.owner, self._held.until = "", 0.0
+    # -- revisions
+
+    async def acquire(self, owner: str, ttl: float) -> Lease | None:
+        """Become the publisher for ``ttl`` seconds, or None while another owner is."""
+        state, now = self._state, self._clock()
+        if state.lease is not None and state.lease.owner != owner and state.lease_ends > now:
+            return None
+        state.lease = Lease(owner, state.lease.token + 1 if state.lease else 1)
+        state.lease_ends, state.condition = now + ttl, None
+        return state.lease
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        """Prolong; False if the lease ran out or went to another."""
+        return self._prolong(lease, ttl)
 
     async def beat(self, lease: Lease, ttl: float, condition: bytes) -> bool:
-        """See ``RevisionStore.beat``."""
-        if lease.token != self._held.token:
+        """Prolong and say how the publisher is; False if the lease was lost."""
+        held = self._prolong(lease, ttl)
+        if held:
+            self._state.condition = condition
+        return held
+
+    def _prolong(self, lease: Lease, ttl: float) -> bool:
+        now = self._clock()
+        if lease != self._state.lease or self._state.lease_ends <= now:
             return False
-        self._held.until, self._held.condition = time.monotonic() + ttl, condition
+        self._state.lease_ends = now + ttl
         return True
 
     async def condition(self) -> bytes | None:
-        """See ``RevisionStore.condition``."""
-        return self._held.condition or None if self._held.until > time.monotonic() else None
+        """What the holder of the lease said last; None if nobody holds it or it said nothing."""
+        return self._state.condition if self._state.lease_ends > self._clock() else None
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back, if it is still ours."""
+        if lease == self._state.lease:
+            self._state.lease_ends, self._state.condition = 0.0, None
 
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
-        """See ``RevisionStore.publish``."""
-        if len(documents) > MAX_FIELDS:
-            raise ValueError(f"{len(documents)} documents in one revision, at most {MAX_FIELDS} are taken")
-        held = self._held
-        if lease.token != held.token:
+        """Write documents and head in one step."""
+        check_size(documents)
+        state = self._state
+        if lease != state.lease:
             return Answer.FENCED
-        if held.revision is not None and held.revision.number + 1 != revision:
+        if revision != (state.revision.number if state.revision else 0) + 1:
             return Answer.MOVED
-        held.revision = Revision(revision, head)
-        held.documents = {**held.documents, **documents}
+        state.revision = Revision(revision, head)
+        state.documents.update(documents)
         return Answer.OK
 
     async def head(self) -> Revision | None:
-        """See ``RevisionStore.head``."""
-        return self._held.revision
+        """The current revision, None before the first."""
+        return self._state.revision
 
     async def documents(self, names: Sequence[str] | None = None) -> tuple[Revision | None, Mapping[str, bytes]]:
-        """See ``RevisionStore.documents``."""
-        held = self._held.documents
-        return self._held.revision, {name: data for name, data in held.items() if names is None or name in names}
+        """The head and these documents (all of them for None), read at one instant."""
+        held = self._state.documents
+        wanted = held if names is None else {name: held[name] for name in names if name in held}
+        return self._state.revision, dict(wanted)
+
+    # -- hints
 
     async def announce(self, channel: str) -> None:
-        """See ``Hints.announce``."""
-        if channel in self._events:
-            self._events[channel].set()
+        """Wake those who listen on ``channel``."""
+        event = self._events.get(channel)
+        if event is not None:
+            event.set()
 
     async def hint(self, channel: str, timeout: float) -> bool:
-        """See ``Hints.hint``."""
+        """Wait until ``channel`` is announced (True) or ``timeout`` seconds have passed (False)."""
         event = self._events.setdefault(channel, asyncio.Event())
         try:
-            async with asyncio.timeout(timeout):
-                await event.wait()
+            await asyncio.wait_for(event.wait(), timeout)
         except TimeoutError:
             return False
         event.clear()
         return True
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """Nothing to release; what is held stays for those who share the object."""
+
+    # -- faults, for tests
 
     def flush(self) -> None:
-        """Lose everything, as a flushed server does."""
-        self._held = _Contents()
+        """Lose everything, as a server does that is flushed or replaced."""
+        self._state = _State()
 
-    def photograph(self) -> object:
-        """The contents as they are now, for ``roll_back``."""
-        return copy.deepcopy(self._held)
+    def snapshot(self) -> Snapshot:
+        """What is held now."""
+        return Snapshot(copy.deepcopy(self._state))
 
-    def roll_back(self, photograph: object) -> None:
-        """Go back to earlier contents, as a server does that lost its last second."""
-        assert isinstance(photograph, _Contents)
-        self._held = copy.deepcopy(photograph)
+    def rollback_to(self, snapshot: Snapshot) -> None:
+        """Go back to an earlier instant, as a server does that lost the last second of its append-only file."""
+        self._state = copy.deepcopy(snapshot.state)

@@ -1,85 +1,123 @@
 #!lua name=tallyroom
--- The store protocol (docs/exactly-once.md). Version: keep in step with LIBRARY_VERSION in redis.py.
--- Rule of this file: a function that writes issues exactly ONE write command. Two would be wrapped into MULTI in the
--- append-only file, and Redis 7.0 can apply a MULTI twice after a power cut and a second restart.
+-- The store protocol as server-side functions (docs/exactly-once.md). Redis 7.0+, Valkey 7.2+.
+--
+-- Each function issues at most ONE write command. With two, the server wraps them in MULTI in its append-only file, and a
+-- server that loses power inside such a block and restarts twice may count the first half double. One HSET of absolute
+-- values is harmless even when it is replayed twice. So no EXPIRE, XADD or PUBLISH here, and a lease keeps its end as a
+-- field, compared with the server's own clock.
+--
+-- All keys of a call carry one hash tag, {ELECTION.ENVIRONMENT}, and so live in one cluster slot.
 
-local function version(keys, args)
-  return '1'
+local VERSION = '@VERSION@' -- the client puts the SHA-256 of this file here when it loads it
+
+local function integer(number)
+  return string.format('%.0f', number) -- tostring() would write 1e+15
 end
 
--- KEYS: partition hash. Returns the new epoch and the whole hash as it was before.
-local function claim(keys, args)
-  local fields = redis.call('HGETALL', keys[1])
-  local epoch = redis.call('HGET', keys[1], 'epoch')
-  local off = redis.call('HGET', keys[1], 'off')
-  local raised = string.format('%.0f', (tonumber(epoch) or 0) + 1)
-  redis.call('HSET', keys[1], 'epoch', raised, 'off', off or '0')
-  return { raised, off or '0', fields }
+-- Milliseconds since 1970 by the server's clock: the only clock that all holders of a lease share.
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- KEYS: partition hash. ARGS: epoch, prev, next, field, value, ...
+local function version()
+  return VERSION
+end
+
+-- keys: meta; args: store_id, definition, partitions. The identity of the store: made if there is none.
+local function open(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then
+    redis.call('HSET', keys[1], 'store_id', args[1], 'definition', args[2], 'partitions', args[3])
+  end
+  return redis.call('HMGET', keys[1], 'store_id', 'definition', 'partitions')
+end
+
+-- keys: partition. Raises the epoch; a first claim writes offset 0, so that "missing" and "empty" are never the same.
+local function claim(keys)
+  local key = keys[1]
+  local stored = redis.call('HMGET', key, 'epoch', 'off')
+  local epoch = integer((tonumber(stored[1]) or 0) + 1)
+  redis.call('HSET', key, 'epoch', epoch, 'off', stored[2] or '0')
+  return redis.call('HGETALL', key)
+end
+
+-- keys: partition; args: epoch, prev, next, field, value, field, value, ...
+-- Epoch and offset are compared as the bytes that were written: no number can be rounded on the way.
 local function apply(keys, args)
-  local state = redis.call('HMGET', keys[1], 'epoch', 'off')
-  if not state[1] then return 'EMPTY' end
-  if state[1] ~= args[1] then return 'FENCED' end
-  if state[2] ~= args[2] then return 'MOVED' end
-  if args[3] == args[2] and #args == 3 then return 'OK' end
-  redis.call('HSET', keys[1], 'off', args[3], unpack(args, 4))
+  local key = keys[1]
+  local stored = redis.call('HMGET', key, 'epoch', 'off')
+  if not stored[1] then
+    return 'EMPTY'
+  elseif stored[1] ~= args[1] then
+    return 'FENCED'
+  elseif stored[2] ~= args[2] then
+    return 'MOVED'
+  end
+  redis.call('HSET', key, 'off', args[3], unpack(args, 4))
   return 'OK'
 end
 
--- KEYS: lease hash. ARGS: owner, ttl in ms. Returns the token, or nothing while somebody else holds it.
+-- keys: lease; args: owner, ttl in ms. Returns the token, or nil while another owner's lease lasts.
 local function acquire(keys, args)
-  local lease = redis.call('HMGET', keys[1], 'owner', 'until', 'token')
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  if lease[1] and lease[1] ~= args[1] and tonumber(lease[2]) > now then return false end
-  local token = string.format('%.0f', (tonumber(lease[3]) or 0) + 1)
-  redis.call('HSET', keys[1], 'owner', args[1], 'until', string.format('%.0f', now + args[2]), 'token', token)
+  local stored = redis.call('HMGET', keys[1], 'owner', 'token', 'until')
+  local time = now()
+  if stored[1] and stored[1] ~= args[1] and tonumber(stored[3]) > time then
+    return nil
+  end
+  local token = integer((tonumber(stored[2]) or 0) + 1)
+  redis.call('HSET', keys[1], 'owner', args[1], 'token', token, 'until', integer(time + args[2]), 'condition', '')
   return token
 end
 
--- KEYS: lease hash. ARGS: token, ttl in ms, condition. A token that is not the newest is refused.
-local function beat(keys, args)
-  local token = redis.call('HGET', keys[1], 'token')
-  if token ~= args[1] then return 0 end
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('HSET', keys[1], 'until', string.format('%.0f', now + args[2]), 'condition', args[3])
+-- Whether owner and token are those of the newest lease. The owner is compared too: a store that was flushed or rolled back
+-- gives tokens out again.
+local function newest(key, owner, token)
+  local stored = redis.call('HMGET', key, 'owner', 'token')
+  return stored[1] == owner and stored[2] == token
+end
+
+-- keys: lease; args: owner, token, ttl in ms[, condition]. Returns 1, or 0 if the lease ran out or went to another.
+local function renew(keys, args)
+  local time = now()
+  if not newest(keys[1], args[1], args[2]) or tonumber(redis.call('HGET', keys[1], 'until')) <= time then
+    return 0
+  end
+  local ends = integer(time + args[3])
+  if args[4] then
+    redis.call('HSET', keys[1], 'until', ends, 'condition', args[4])
+  else
+    redis.call('HSET', keys[1], 'until', ends)
+  end
   return 1
 end
 
--- KEYS: lease hash. ARGS: token.
+-- keys: lease; args: owner, token. The token stays: the next one must be higher.
 local function release(keys, args)
-  if redis.call('HGET', keys[1], 'token') ~= args[1] then return 0 end
-  redis.call('HSET', keys[1], 'until', '0', 'owner', '')
+  if not newest(keys[1], args[1], args[2]) then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'until', '0', 'condition', '')
   return 1
 end
 
--- KEYS: lease hash. Returns the condition, nothing once the lease has run out.
-local function condition(keys, args)
-  local lease = redis.call('HMGET', keys[1], 'until', 'condition')
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  if not lease[1] or tonumber(lease[1]) <= now then return false end
-  return lease[2]
-end
-
--- KEYS: revision hash, lease hash. ARGS: token, number, head, document, bytes, ...
--- An empty store takes any number: the publisher puts the last revision back after the store was lost.
+-- keys: revision, lease; args: owner, token, revision, head, document field, bytes, document field, bytes, ...
 local function publish(keys, args)
-  if redis.call('HGET', keys[2], 'token') ~= args[1] then return 'FENCED' end
-  local stored = redis.call('HGET', keys[1], '#number')
-  if stored and tonumber(stored) + 1 ~= tonumber(args[2]) then return 'MOVED' end
-  redis.call('HSET', keys[1], '#number', args[2], '#head', args[3], unpack(args, 4))
+  if not newest(keys[2], args[1], args[2]) then
+    return 'FENCED'
+  end
+  local stored = tonumber(redis.call('HGET', keys[1], 'revision')) or 0
+  if stored + 1 ~= tonumber(args[3]) then
+    return 'MOVED'
+  end
+  redis.call('HSET', keys[1], 'revision', args[3], 'head', args[4], unpack(args, 5))
   return 'OK'
 end
 
-redis.register_function{ function_name = 'tallyroom_version', callback = version, flags = { 'no-writes' } }
+redis.register_function{function_name = 'tallyroom_version', callback = version, flags = {'no-writes'}}
+redis.register_function('tallyroom_open', open)
 redis.register_function('tallyroom_claim', claim)
 redis.register_function('tallyroom_apply', apply)
 redis.register_function('tallyroom_acquire', acquire)
-redis.register_function('tallyroom_beat', beat)
+redis.register_function('tallyroom_renew', renew)
 redis.register_function('tallyroom_release', release)
-redis.register_function{ function_name = 'tallyroom_condition', callback = condition, flags = { 'no-writes' } }
 redis.register_function('tallyroom_publish', publish)

@@ -54,7 +54,9 @@ def _formatter(service: str, as_json: bool, colours: bool) -> logging.Formatter:
         event.setdefault("service", service)
         return event
 
-    renderer: tuple[Processor, ...] = (structlog.dev.ConsoleRenderer(colors=colours),)
+    renderer: tuple[Processor, ...] = (
+        structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
+    )
     if as_json:
         renderer = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False))
     return structlog.stdlib.ProcessorFormatter(

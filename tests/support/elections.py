@@ -1,0 +1,439 @@
+"""Small elections for tests of the pure rooms, and Hypothesis strategies for what may stand in their logs.
+
+The strategies lean to what goes wrong on real nights: ties, zeroes, corrections downward, versions out of order, garbage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from hypothesis import strategies as st
+
+from tallyroom.codec.events import PartsIn, Report
+from tallyroom.domain.election import (
+    Accounting,
+    Area,
+    Contest,
+    Definition,
+    Environment,
+    Identity,
+    ReportingUnit,
+    Role,
+    Selection,
+    SelectionStatus,
+    Source,
+)
+from tallyroom.domain.events import (
+    AddSelection,
+    AddUnit,
+    Amendment,
+    Change,
+    CloseUnit,
+    MergeUnits,
+    MoveUnit,
+    ReregisterUnit,
+    WithdrawSelection,
+)
+from tallyroom.domain.partition import partition_of
+from tallyroom.tabulation.fold import PartitionFold
+from tallyroom.tabulation.plan import Plan
+from tallyroom.tabulation.rows import Row
+from tallyroom.tabulation.supersede import Refused, State, Verdict
+
+ELECTION: Final = "test-2030"
+CHAIN: Final = "0" * 64
+CLOSED_AT: Final = datetime(2030, 3, 1, 20, tzinfo=UTC)
+
+Levels = Literal[2, 4]
+Cells = dict[tuple[str, str], Row]
+_Value = TypeVar("_Value")
+
+_TREES: Final[Mapping[int, Mapping[str, str | None]]] = {
+    2: {"R": None, "A": "R", "B": "R"},
+    4: {
+        "R": None, "N": "R", "S": "R", "N1": "N", "N2": "N", "S1": "S", "N1a": "N1", "N1b": "N1", "N2a": "N2", "S1a": "S1",
+    },
+}  # fmt: skip
+_PLACES: Final[Mapping[int, Mapping[str, str]]] = {
+    2: {"u1": "A", "u2": "A", "u3": "B", "u4": "R"},
+    4: {"u1": "N1a", "u2": "N1a", "u3": "S1a", "u4": "N1", "u5": "N2a", "u6": "R"},
+}
+_REGISTERS: Final = {"u1": 10, "u2": 0, "u3": None, "u4": 25, "u5": 10, "u6": 3}
+_LEVEL_NAMES: Final = ("country", "region", "district", "municipality")
+
+
+def _selection(identifier: str, role: Role = Role.PARTY, parent: str | None = None) -> Selection:
+    return Selection(id=identifier, names={"en": identifier}, role=role, parent=parent)
+
+
+def list_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) -> Contest:
+    """Parties, against all and an aggregate; valid = votes, cast = valid + invalid."""
+    return Contest(
+        id="list",
+        names={"en": "List"},
+        selections=(
+            _selection("P"),
+            _selection("Q"),
+            _selection("AGAINST", Role.AGAINST_ALL),
+            _selection("REST", Role.OTHER),
+        ),
+        accounting=Accounting(
+            measures=("cast", "valid", "invalid"),
+            cast="cast",
+            share_base=("valid",),
+            identities=(
+                Identity(total="valid", parts=("selections",)),
+                Identity(total="cast", parts=("valid", "invalid")),
+            ),
+        ),
+        areas=areas,
+        units=units,
+        source="cec",
+    )
+
+
+def groups_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) -> Contest:
+    """Two candidates, counted by group: a unit has two returns."""
+    return Contest(
+        id="groups",
+        names={"en": "Mayor"},
+        selections=(_selection("X", Role.CANDIDATE), _selection("Y", Role.CANDIDATE)),
+        accounting=Accounting(
+            measures=("cast",), cast="cast", identities=(Identity(total="cast", parts=("selections",)),)
+        ),
+        areas=areas,
+        units=units,
+        source="cec",
+        count_groups=("in_person", "advance"),
+    )
+
+
+def inside_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) -> Contest:
+    """Two lists with candidates whose votes are inside their list's."""
+    return Contest(
+        id="inside",
+        names={"en": "Council"},
+        selections=(
+            _selection("L1"),
+            _selection("L1a", Role.CANDIDATE, "L1"),
+            _selection("L1b", Role.CANDIDATE, "L1"),
+            _selection("L2"),
+            _selection("L2a", Role.CANDIDATE, "L2"),
+        ),
+        accounting=Accounting(
+            measures=("valid",),
+            cast="valid",
+            share_base=("selections",),
+            identities=(Identity(total="valid", parts=("selections",)),),
+        ),
+        areas=areas,
+        units=units,
+        source="cec",
+    )
+
+
+def election(levels: Levels = 2) -> Definition:
+    """Three contests over a tree of 2 or 4 levels; units hang on leaf areas and on areas above them."""
+    tree, places = _TREES[levels], _PLACES[levels]
+    some = {unit: area for unit, area in places.items() if unit != "u2"}
+    few = {unit: area for unit, area in places.items() if unit in ("u1", "u3")}
+
+    def level(area: str) -> str:
+        parent = tree[area]
+        return _LEVEL_NAMES[0] if parent is None else _LEVEL_NAMES[_LEVEL_NAMES.index(level(parent)) + 1]
+
+    return Definition(
+        election=ELECTION,
+        environment=Environment.TEST,
+        names={"en": "Test"},
+        date=date(2030, 3, 1),
+        time_zones=("UTC",),
+        languages=("en",),
+        sources=(Source(id="cec", names={}, may_report=EVENTS), Source(id="press", names={}, may_report=("estimate",))),
+        areas=tuple(Area(id=area, level=level(area), names={}) for area in tree),
+        units=tuple(ReportingUnit(id=unit, registered=_REGISTERS[unit]) for unit in places),
+        contests=(list_contest(tree, places), groups_contest(tree, some), inside_contest(tree, few)),
+    )
+
+
+EVENTS: Final = ("report", "amendment", "participation", "control", "declaration", "desk")
+
+
+def plan_of(definition: Definition) -> Plan:
+    """The definition compiled, at the start of its chain."""
+    return Plan(definition, CHAIN)
+
+
+def with_contest(definition: Definition, contest: Contest) -> Definition:
+    """The definition with this contest in the place of the one of the same id."""
+    contests = tuple(contest if item.id == contest.id else item for item in definition.contests)
+    return replace(definition, contests=contests)
+
+
+Break = Literal[
+    "source", "press", "unit", "contest", "election", "environment", "round", "definition", "group", "missing", "extra",
+    "measure", "accounting", "parts",
+]  # fmt: skip
+BREAKS: Final[tuple[Break, ...]] = (
+    "source", "press", "unit", "contest", "election", "environment", "round", "definition", "group", "missing", "extra",
+    "measure", "accounting", "parts",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A report to be written for the definition in force: ``numbers`` are the votes of the choices without children."""
+
+    contest: str
+    unit: str
+    version: int = 1
+    numbers: tuple[int, ...] = (0,)
+    invalid: int = 0
+    kind: Literal["counted", "recount", "repeat", "correction", "retraction"] = "counted"
+    disposition: Literal["counted", "held", "annulled", "not_opened", "cancelled"] = "counted"
+    group: str | None = None
+    registered: int | None = None
+    parts: tuple[int, int] | None = None
+    reason: str | None = None
+    broken: Break | None = None
+
+    @property
+    def leaf(self) -> str:
+        """Name of the unit's state."""
+        return f"{self.contest}|{self.unit}" + (f"#{self.group}" if self.group else "")
+
+    @property
+    def key(self) -> bytes:
+        """The record key."""
+        return f"{self.contest}|{self.unit}".encode()
+
+    def counts(self, contest: Contest) -> dict[str, int]:
+        """Votes by selection, lists as the sums of their candidates."""
+        parents = {item.parent for item in contest.selections}
+        leaves = [item for item in contest.selections if item.id not in parents]
+        found = {item.id: self.numbers[at % len(self.numbers)] for at, item in enumerate(leaves)}
+        for item in contest.selections:
+            if item.id in parents:
+                found[item.id] = sum(found[child.id] for child in leaves if child.parent == item.id)
+        return {item.id: found[item.id] for item in contest.selections}
+
+    def event(self, definition: Definition) -> Report:
+        """The wire event, sound unless ``broken`` says what is wrong with it."""
+        contest = next(item for item in definition.contests if item.id == self.contest)
+        counts = self.counts(contest)
+        valid = sum(counts[item.id] for item in contest.selections if item.parent is None)
+        ballots = {name: valid + (self.invalid if "invalid" in contest.accounting.measures else 0) for name in ("cast",)}
+        ballots |= {"valid": valid, "invalid": self.invalid}
+        sound = Report(
+            id=f"{self.leaf}@{self.version}",
+            election=ELECTION,
+            environment="test",
+            source="cec",
+            reported_at=CLOSED_AT + timedelta(minutes=self.version),
+            contest=self.contest,
+            unit=self.unit,
+            version=self.version,
+            counts=counts,
+            ballots={name: ballots[name] for name in contest.accounting.measures},
+            kind=self.kind,
+            disposition=self.disposition,
+            registered=self.registered,
+            parts=None if self.parts is None else PartsIn(*self.parts),
+            count_group=self.group,
+            reason=self.reason,
+        )
+        return sound if self.broken is None else _broken(sound, self.broken)
+
+
+def _broken(event: Report, how: Break) -> Report:
+    """The report with one thing wrong."""
+    first = next(iter(event.counts))
+    changes: Mapping[str, object] = {
+        "source": {"source": "nobody"},
+        "press": {"source": "press"},
+        "unit": {"unit": "ghost"},
+        "contest": {"contest": "ghost"},
+        "election": {"election": "other"},
+        "environment": {"environment": "live"},
+        "round": {"round": 9},
+        "definition": {"definition": "f" * 64},
+        "group": {"count_group": "nobody's"},
+        "missing": {"counts": {name: n for name, n in event.counts.items() if name != first}},
+        "extra": {"counts": {**event.counts, "ghost": 1}},
+        "measure": {"ballots": {**event.ballots, "ghost": 1}},
+        "accounting": {"counts": {**event.counts, first: event.counts[first] + 1}},
+        "parts": {"parts": PartsIn(3, 2)},
+    }[how]  # type: ignore[assignment]
+    return msgspec.structs.replace(event, **changes)
+
+
+@dataclass(frozen=True)
+class Amend:
+    """An amendment that continues whatever chain is in force."""
+
+    changes: tuple[Change, ...]
+
+
+Item = Sent | Amend
+Outcome = Verdict | Refused | None
+
+
+class Night:
+    """Partitions of one election, fed by hand. ``stored`` is what a store would hold: only what ``take`` gave out."""
+
+    def __init__(self, definition: Definition, partitions: int = 1) -> None:
+        self.folds = [PartitionFold(plan_of(definition), number, partitions) for number in range(partitions)]
+        self.stored: list[tuple[dict[str, State], Cells]] = [({}, {}) for _ in self.folds]
+        self.fell: list[tuple[str, Mapping[str, tuple[int, int]]]] = []
+        self._offset = 0
+
+    @property
+    def plan(self) -> Plan:
+        """The definition in force."""
+        return self.folds[0].plan
+
+    def feed(self, item: Item) -> Outcome:
+        """One event, in the partition where it belongs; an amendment in all of them."""
+        self._offset += 1
+        if isinstance(item, Amend):
+            amendment = Amendment(id=f"a{self._offset}", previous=self.plan.chain, changes=item.changes)
+            answers = [fold.amend(amendment, f"chain-{self._offset}") for fold in self.folds]
+            assert len({answer is None for answer in answers}) == 1, "partitions disagree about an amendment"
+            return answers[0]
+        event = item.event(self.plan.definition)
+        key = f"{event.contest}|{event.unit}".encode()
+        return self.folds[partition_of(key, len(self.folds))].report(event, key, self._offset)
+
+    def take(self) -> None:
+        """Give every partition's changes to its store."""
+        for fold, (units, cells) in zip(self.folds, self.stored, strict=True):
+            changes = fold.take()
+            units.update(changes.units)
+            cells.update(changes.cells)
+            self.fell += [(decrease.leaf.name, decrease.figures) for decrease in changes.decreases]
+
+    def units(self) -> dict[str, State]:
+        """Newest states of all partitions."""
+        return {name: state for fold in self.folds for name, state in fold.units().items()}
+
+    def cells(self) -> Cells:
+        """Totals summed over the partitions, without areas in which nothing was ever counted."""
+        return summed([fold.cells() for fold in self.folds])
+
+
+def summed(parts: Sequence[Mapping[tuple[str, str], Row]]) -> Cells:
+    """Cells of several partitions added up by plain loops; rows of zeros left out."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    for part in parts:
+        for place, row in part.items():
+            at = sums.setdefault(place, [])
+            at.extend([0] * (len(row) - len(at)))
+            for column, value in enumerate(row):
+                at[column] += value
+    return stripped(sums)
+
+
+def stripped(cells: Mapping[tuple[str, str], Sequence[int]]) -> Cells:
+    """Cells without trailing zeros, and without those that hold nothing: a row may be written before a column was added."""
+    made: Cells = {}
+    for place, row in cells.items():
+        end = max((at for at, value in enumerate(row, 1) if value), default=0)
+        if end:
+            made[place] = tuple(row[:end])
+    return made
+
+
+def rarely(value: st.SearchStrategy[_Value]) -> st.SearchStrategy[_Value | None]:
+    """Mostly None."""
+    return st.one_of(st.none(), st.none(), st.none(), value)
+
+
+figures = st.sampled_from((0, 0, 0, 1, 1, 2, 7, 10))
+"""Votes: zeroes and ties more often than not, so that later versions fall as often as they rise."""
+
+
+@st.composite
+def sent(draw: st.DrawFn, definition: Definition, extra_units: tuple[str, ...] = ()) -> Sent:
+    """A sound report of any kind for one of the definition's units (or ``extra_units``, in the contest ``list``)."""
+    leaves = [
+        (contest.id, unit, group)
+        for contest in definition.contests
+        for unit in (*contest.units, *(extra_units if contest.id == "list" else ()))
+        for group in (contest.count_groups or (None,))
+    ]
+    contest, unit, group = draw(st.sampled_from(leaves))
+    return Sent(
+        contest=contest,
+        unit=unit,
+        group=group,
+        version=draw(st.integers(1, 4)),
+        numbers=tuple(draw(st.lists(figures, min_size=1, max_size=4))),
+        invalid=draw(figures),
+        kind=draw(st.sampled_from(("counted", "counted", "correction", "recount", "repeat", "retraction"))),
+        disposition=draw(
+            st.sampled_from(("counted", "counted", "counted", "held", "annulled", "not_opened", "cancelled"))
+        ),
+        registered=draw(rarely(st.sampled_from((0, 9, 12)))),
+        parts=draw(rarely(st.sampled_from(((0, 2), (1, 2), (2, 2))))),
+        reason=draw(rarely(st.just("recounted"))),
+    )
+
+
+def consistent(definition: Definition) -> st.SearchStrategy[list[Sent]]:
+    """Reports in which a version of a leaf always says the same: nothing to refuse, however often and late it comes."""
+    return st.lists(sent(definition), max_size=20, unique_by=lambda item: (item.leaf, item.version))
+
+
+def garbage(definition: Definition) -> st.SearchStrategy[Sent]:
+    """Reports with one thing wrong."""
+    return st.builds(
+        lambda item, how: replace(item, broken=how, kind="counted", disposition="counted"),
+        sent(definition),
+        st.sampled_from(BREAKS),
+    )
+
+
+NEW_UNITS: Final = ("n1", "n2")
+
+
+@st.composite
+def changes(draw: st.DrawFn, definition: Definition) -> Change:
+    """A change that may or may not be possible when it comes."""
+    areas = tuple(definition.contests[0].areas)
+    known = tuple(unit.id for unit in definition.units)
+    unit = st.sampled_from((*known, *NEW_UNITS))
+    register = st.sampled_from((None, 0, 5, 40))
+    match draw(st.integers(0, 6)):
+        case 0:
+            new = ReportingUnit(id=draw(st.sampled_from(NEW_UNITS)), registered=draw(register))
+            return AddUnit(unit=new, contests={"list": draw(st.sampled_from(areas))})
+        case 1:
+            return CloseUnit(unit=draw(unit), contest=draw(rarely(st.just("list"))))
+        case 2:
+            return MergeUnits(units=(draw(unit),), into=draw(unit))
+        case 3:
+            return MoveUnit(unit=draw(unit), contest="list", area=draw(st.sampled_from((*areas, "ghost"))))
+        case 4:
+            return ReregisterUnit(unit=draw(unit), registered=draw(register))
+        case 5:
+            return AddSelection(contest="list", selection=_selection(draw(st.sampled_from(("P", "Z1", "Z2")))))
+        case _:
+            return WithdrawSelection(
+                contest="list",
+                selection=draw(st.sampled_from(("P", "Q", "REST"))),
+                status=draw(st.sampled_from((SelectionStatus.WITHDRAWN, SelectionStatus.DEAD))),
+                counts_as=draw(st.sampled_from((None, "invalid", "Q", "AGAINST"))),
+            )
+
+
+def amends(definition: Definition) -> st.SearchStrategy[Amend]:
+    """Amendments of one or two changes."""
+    return st.builds(lambda made: Amend(tuple(made)), st.lists(changes(definition), min_size=1, max_size=2))
+
+
+def histories(definition: Definition, max_size: int = 20) -> st.SearchStrategy[list[Item]]:
+    """Anything that may stand in a log, in any order: reports twice as often as garbage and amendments."""
+    some: st.SearchStrategy[Sent] = sent(definition, NEW_UNITS)
+    return st.lists(st.one_of(some, some, garbage(definition), amends(definition)), max_size=max_size)
