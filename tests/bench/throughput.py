@@ -23,17 +23,19 @@ TIMEOUT_S = 300.0
 
 
 @contextmanager
-def tabulator(broker: KafkaBroker, redis_url: str, definition: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One ``tallyroom tabulator`` process."""
+def _service(
+    name: str, broker: KafkaBroker, redis_url: str, definition: Path, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """One service as its own process; its output goes to a file."""
     environment = {
         **os.environ,
         "TALLYROOM_KAFKA_URL": broker.url,
         "TALLYROOM_REDIS_URL": redis_url,
-        "TALLYROOM_DATA": str(folder),
+        "TALLYROOM_DATA": str(folder / definition.stem),
     }
-    with (folder / "tabulator.log").open("ab") as output:
+    with (folder / f"{name}.log").open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tallyroom", "tabulator", str(definition)],
+            [sys.executable, "-m", "tallyroom", name, str(definition)],
             env=environment, stdout=output, stderr=output,
         )  # fmt: skip
     try:
@@ -41,6 +43,20 @@ def tabulator(broker: KafkaBroker, redis_url: str, definition: Path, folder: Pat
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextmanager
+def tabulator(broker: KafkaBroker, redis_url: str, definition: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One ``tallyroom tabulator`` process."""
+    with _service("tabulator", broker, redis_url, definition, folder) as process:
+        yield process
+
+
+@contextmanager
+def services(broker: KafkaBroker, redis_url: str, definition: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One ``tallyroom publisher`` process."""
+    with _service("publisher", broker, redis_url, definition, folder) as process:
+        yield process
 
 
 async def _until(redis_url: str, election: str, done: Mapping[int, int], process: subprocess.Popen[bytes]) -> float:
@@ -59,7 +75,9 @@ async def _until(redis_url: str, election: str, done: Mapping[int, int], process
         await store.close()
 
 
-async def ours(broker: KafkaBroker, redis_url: str, election: str, definition: Path, folder: Path) -> tuple[float, float]:
+async def ours(
+    broker: KafkaBroker, redis_url: str, election: str, definition: Path, folder: Path
+) -> tuple[float, float]:
     """(reports/s of wall time, reports per CPU-second of the tabulator) from its first apply to its last."""
     log = KafkaLog(broker.bootstrap)
     ends = {n: bounds.end for n, bounds in (await log.bounds(events_topic(election, "test"))).items()}

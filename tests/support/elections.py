@@ -224,7 +224,7 @@ class Sent:
         contest = next(item for item in definition.contests if item.id == self.contest)
         counts = self.counts(contest)
         valid = sum(counts[item.id] for item in contest.selections if item.parent is None)
-        ballots = {name: valid + (self.invalid if "invalid" in contest.accounting.measures else 0) for name in ("cast",)}
+        ballots = dict.fromkeys(("cast",), valid + (self.invalid if "invalid" in contest.accounting.measures else 0))
         ballots |= {"valid": valid, "invalid": self.invalid}
         sound = Report(
             id=f"{self.leaf}@{self.version}",
@@ -283,11 +283,11 @@ Outcome = Verdict | Refused | None
 class Night:
     """Partitions of one election, fed by hand. ``stored`` is what a store would hold: only what ``take`` gave out."""
 
-    def __init__(self, definition: Definition, partitions: int = 1) -> None:
+    def __init__(self, definition: Definition, partitions: int = 1, offset: int = 0) -> None:
         self.folds = [PartitionFold(plan_of(definition), number, partitions) for number in range(partitions)]
         self.stored: list[tuple[dict[str, State], Cells]] = [({}, {}) for _ in self.folds]
         self.fell: list[tuple[str, Mapping[str, tuple[int, int]]]] = []
-        self._offset = 0
+        self._offset = offset
 
     @property
     def plan(self) -> Plan:

@@ -10,7 +10,14 @@ from tallyroom.store import Answer, Lease, RevisionStore
 
 ELECTION: Final = "test-2030"
 GENERATED: Final = datetime(2030, 3, 19, 15, 0, 0, tzinfo=UTC)
-_AREAS: Final = {"T": "national", "T-A": "region", "T-B": "region", "T-A1": "town", "T-D1": "district", "T-D2": "district"}
+_AREAS: Final = {
+    "T": "national",
+    "T-A": "region",
+    "T-B": "region",
+    "T-A1": "town",
+    "T-D1": "district",
+    "T-D2": "district",
+}
 _TREE: Final = {"T": None, "T-B": "T", "T-A": "T", "T-A1": "T-A"}
 _CONTESTS: Final[dict[str, dict[str, str | None]]] = {"list": _TREE, "d-1": {"T-D1": None}, "d-2": {"T-D2": None}}
 
@@ -20,7 +27,10 @@ def definition(environment: str = "simulation") -> dict[str, Any]:
     selections = [
         _selection("amanat", "#0099aa", {"kk": "Аманат", "ru": "Аманат", "en": "Amanat"}),
         _selection("aq-jol", "#1f4fa3", {"kk": "Ақ жол", "ru": "Ак жол", "en": "Aq Jol"}),
-        {**_selection("none", "#777777", {"kk": "Бәріне қарсы", "ru": "Против всех", "en": "Against all"}), "role": "against_all"},
+        {
+            **_selection("none", "#777777", {"kk": "Бәріне қарсы", "ru": "Против всех", "en": "Against all"}),
+            "role": "against_all",
+        },
     ]
     return {
         "areas": [
@@ -70,7 +80,11 @@ def area(name: str, votes: tuple[int, int, int], reported: int, expected: int = 
     return {
         "area": name,
         "level": _AREAS[name],
-        "status": "unofficial-complete" if reported == expected else "unofficial-partial" if reported else "pre-election",
+        "status": "unofficial-complete"
+        if reported == expected
+        else "unofficial-partial"
+        if reported
+        else "pre-election",
         "units_reported": reported,
         "units_expected": expected,
         "units_partial": 0,
@@ -83,7 +97,9 @@ def area(name: str, votes: tuple[int, int, int], reported: int, expected: int = 
         "counts": counts,
         "shares": {key: _share(value, total) for key, value in counts.items()},
         "share_denominator": {"of": "selections", "value": total},
-        "leading": {"selections": ["amanat" if votes[0] >= votes[1] else "aq-jol"], "margin": lead[0] - lead[1]} if total else None,
+        "leading": {"selections": ["amanat" if votes[0] >= votes[1] else "aq-jol"], "margin": lead[0] - lead[1]}
+        if total
+        else None,
     }
 
 
@@ -136,12 +152,12 @@ class Press:
         self._lease: Lease | None = None
         self._hashes: dict[str, str] = {}
 
-    async def publish(self, changed: dict[str, Any] | None = None, *, number: int | None = None) -> int:
+    async def publish(self, changed: dict[str, Any] | None = None) -> int:
         """Publish these documents (None: all of a first revision) as the next revision; its number."""
         made = documents(self.environment) if changed is None else changed
         encoded = {name: msgspec.json.encode(document) for name, document in made.items()}
         self._hashes.update({name: hashlib.sha256(data).hexdigest()[:32] for name, data in encoded.items()})
-        self.number = self.number + 1 if number is None else number
+        self.number += 1
         if self._lease is None:
             self._lease = await self.store.acquire("press", 60)
         assert self._lease is not None

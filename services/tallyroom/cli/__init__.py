@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from rich.markup import escape
 
 from tallyroom import __version__
 from tallyroom.cli import events, night, recordings, services, snapshot
@@ -30,6 +31,6 @@ def main() -> None:
     try:
         app()
     except TallyroomError as error:
-        console.print(f"[red]error:[/red] {error.what}", soft_wrap=True)
-        console.print(f"[bold]what to do:[/bold] {error.action}", soft_wrap=True)
+        console.print("[red]error:[/red]", escape(error.what), soft_wrap=True)
+        console.print("[bold]what to do:[/bold]", escape(error.action), soft_wrap=True)
         sys.exit(1)

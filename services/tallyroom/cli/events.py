@@ -14,19 +14,18 @@ from tallyroom.cli.common import console, load_election, print_json, print_table
 from tallyroom.domain.election import Definition
 from tallyroom.log import events_topic, open_log, quarantine_topic
 from tallyroom.producer.pace import MAX_GAP, FullSpeed, Pace, Timed
+from tallyroom.producer.publish import Published
 from tallyroom.producer.publish import publish as publish_lines
 from tallyroom.producer.replay import replay as replay_events
 from tallyroom.producer.replay import window
-from tallyroom.recordings.format import Recording, open_recording
+from tallyroom.recordings.format import About, Recording, open_recording
 from tallyroom.recordings.record import record as record_topic
 
 app = typer.Typer()
 topics = typer.Typer(help="Create and look at the election's topics.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 
-Time = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
-]
+_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]
 
 
 def pace_of(speed: str, max_gap: float) -> Pace:
@@ -74,8 +73,12 @@ async def run_replay(
 def replay(
     recording: Annotated[str, typer.Argument(help="A built-in night or a recording folder.")],
     speed: Annotated[str, typer.Option(help="How many times faster than the clock, or 'max'.")] = "60",
-    start: Annotated[Time, typer.Option("--from", help="First arrival to send (RFC 3339).")] = None,
-    end: Annotated[Time, typer.Option("--until", help="Send what arrived before this time.")] = None,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=_FORMATS, help="First arrival to send (RFC 3339).")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--until", formats=_FORMATS, help="Send what arrived before this time.")
+    ] = None,
     max_gap: Annotated[float, typer.Option(help="Longest silence kept, in minutes of election time.")] = (
         MAX_GAP.total_seconds() / 60
     ),
@@ -110,7 +113,7 @@ def publish(
     raise typer.Exit(1 if done.bad else 0)
 
 
-async def _publish(file: str, definition: Definition, skip_bad: bool):  # type: ignore[no-untyped-def]
+async def _publish(file: str, definition: Definition, skip_bad: bool) -> Published:
     log = open_log(settings())
     topic = events_topic(definition.election, str(definition.environment))
     try:
@@ -132,6 +135,8 @@ def record(
     election: Annotated[str, typer.Argument(help="A built-in night, a recording folder or a definition file.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the recording to write.")],
     name: Annotated[str | None, typer.Option(help="Name of the recording; by default the folder's.")] = None,
+    title: Annotated[str | None, typer.Option(help="What the night is.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the figures.")] = "unstated",
 ) -> None:
     """Write the election's topic back to a recording."""
     definition, _ = load_election(election)
@@ -140,7 +145,8 @@ def record(
         log = open_log(settings())
         try:
             topic = events_topic(definition.election, str(definition.environment))
-            manifest = await record_topic(log, topic, definition, out, name or out.name)
+            about = About(name=name or out.name, title=title or f"Recorded from {topic}", real=False, licence=licence)
+            manifest = await record_topic(log, topic, definition, out, about)
             return manifest.events
         finally:
             await log.close()

@@ -90,7 +90,10 @@ async def _tabulator(
     gc.collect()
     gc.freeze()
     gc.disable()
-    health = lambda: Health(worker.ready, [] if worker.ready else ["no partition source yet"])  # noqa: E731
+
+    def health() -> Health:
+        return Health(worker.ready, [] if worker.ready else ["no partition source yet"])
+
     async with OpsServer(registry, health, current.ops_port, current.host) as ops:
         get_logger("tabulator").info("serving", ops=ops.url)
         await worker.run(stop)
@@ -105,7 +108,10 @@ async def _publisher(
     keeper = Keeper(current.data / "publisher" / f"{definition.election}.{definition.environment}")
     metrics = publisher_metrics(registry)
     service = Publisher((store, store), (log, topic), Plan(definition, chain), keeper, metrics)
-    health = lambda: Health(service.condition.ok, [service.condition.reason])  # noqa: E731
+
+    def health() -> Health:
+        return Health(service.condition.ok or not service.active, [service.condition.reason])
+
     async with OpsServer(registry, health, current.ops_port, current.host) as ops:
         get_logger("publisher").info("serving", ops=ops.url)
         await service.run(f"{socket.gethostname()}:{os.getpid()}", stop)

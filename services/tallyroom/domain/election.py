@@ -213,7 +213,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition of a majority or quorum: ``share`` of ``base`` (and ``lead`` over the next), in ``areas_needed`` areas if set."""
+    """One condition of a majority or quorum: ``share`` of ``base`` (and ``lead`` over the next), in ``areas_needed`` areas."""
 
     share: str | None = None
     base: tuple[str, ...] = ("selections",)
@@ -309,7 +309,10 @@ class Majority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A house made of contests. ``parties``: selection id of any contest -> party id under which its seats are added."""
+    """A house made of contests. ``parties``: selection id of any contest -> party id under which its seats are added.
+
+    ``weights``: seats that a contest's winner takes at once, where it is not the contest's own number (an electoral college).
+    """
 
     id: str
     names: Names
@@ -317,6 +320,8 @@ class Body:
     contests: tuple[str, ...]
     majorities: tuple[Majority, ...] = ()
     parties: Mapping[str, str] = field(default_factory=dict)
+    party_names: Mapping[str, Names] = field(default_factory=dict)  # of parties that are no selection anywhere
+    weights: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,8 @@ class Streams:
             if listener.cut:
                 self._metrics.stream_cut.inc()
             watcher.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if not listener.cut:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _follow(self, listener: Listener, send: Send) -> None:
         while not listener.ended:

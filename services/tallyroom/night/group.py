@@ -105,8 +105,7 @@ class ProcessGroup:
         pause = RESTART_S[0]
         while not self._ending:
             started = time.monotonic()
-            assert child.process is not None
-            code = await child.process.wait()
+            code = await child.process.wait() if child.process is not None else 0
             lived = time.monotonic() - started
             if child.starts == 1 and lived < QUICK_S and code != 0 and code != -signal.SIGKILL:
                 self._give_up(child, code)

@@ -19,6 +19,9 @@ class Pace(Protocol):
     def due(self, at: datetime) -> bool:
         """Whether it is due already (then it goes into the current batch)."""
 
+    def resume(self) -> None:
+        """The clock stood still since the last event and goes on from there now."""
+
 
 class FullSpeed:
     """Everything is due at once."""
@@ -29,6 +32,9 @@ class FullSpeed:
     def due(self, at: datetime) -> bool:
         """Always."""
         return True
+
+    def resume(self) -> None:
+        """There is no clock."""
 
 
 class Timed:
@@ -58,6 +64,10 @@ class Timed:
         self._advance(at)
         return True
 
+    def resume(self) -> None:
+        """Count from now: the time that was held is not caught up."""
+        self._started = time.monotonic() - self._elapsed.total_seconds() / self._speed
+
     def _advance(self, at: datetime) -> None:
         if self._last is None:
             self._last, self._started = at, time.monotonic()
@@ -69,9 +79,13 @@ class Timed:
 
 
 class Held:
-    """A clock that somebody moves: nothing is due until it is let run to a time, or on to the next event."""
+    """A clock that somebody moves: nothing is due until it is let run to a time, or on to the next event.
 
-    def __init__(self) -> None:
+    ``running``: how fast it runs where it is let.
+    """
+
+    def __init__(self, running: Pace | None = None) -> None:
+        self._running = running or FullSpeed()
         self._until: datetime | None = None
         self._steps = 0
         self._free = False
@@ -96,26 +110,38 @@ class Held:
             self._free = True
             self._moved.notify_all()
 
+    @property
+    def released(self) -> bool:
+        """Whether everything may pass."""
+        return self._free
+
     async def wait_held(self) -> None:
         """Wait until the replay waits at an event that is not due."""
         async with self._moved:
             await self._moved.wait_for(lambda: self.waiting_at is not None and not self._open(self.waiting_at))
 
     async def until(self, at: datetime) -> None:
-        """Wait until the clock is moved far enough."""
-        async with self._moved:
-            self.waiting_at = at
-            self._moved.notify_all()
-            await self._moved.wait_for(lambda: self._open(at))
-            self._pass(at)
-            self.waiting_at = None
+        """Wait until the clock is moved far enough, and the event is due at the speed at which it runs."""
+        if not self._open(at):
+            async with self._moved:
+                self.waiting_at = at
+                self._moved.notify_all()
+                await self._moved.wait_for(lambda: self._open(at))
+                self.waiting_at = None
+            self._running.resume()
+        self._pass(at)
+        await self._running.until(at)
 
     def due(self, at: datetime) -> bool:
         """Whether the event may go with the current batch."""
-        if not self._open(at):
+        if not self._open(at) or not self._running.due(at):
             return False
         self._pass(at)
         return True
+
+    def resume(self) -> None:
+        """As the speed at which it runs does."""
+        self._running.resume()
 
     def _open(self, at: datetime) -> bool:
         return self._free or self._steps > 0 or (self._until is not None and at <= self._until)

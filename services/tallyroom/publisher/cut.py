@@ -109,7 +109,10 @@ class View:
     def _remember(self, number: int, entry: packed.Entry) -> None:
         if entry.entry == "decrease":
             shown = msgspec.to_builtins(entry)
-            shown = {"partition": number, **{k: v for k, v in shown.items() if k not in ("entry", "event") and v is not None}}
+            shown = {
+                "partition": number,
+                **{k: v for k, v in shown.items() if k not in ("entry", "event") and v is not None},
+            }
             listed = self.corrections.setdefault(entry.contest or "", [])
             if shown not in listed[-1000:]:  # a journal read again after a rollback
                 listed.append(shown)

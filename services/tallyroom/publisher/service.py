@@ -70,8 +70,10 @@ class Publisher:
         self._hashes: dict[str, str] = {}
         self._floor: dict[int, int] = {}
         self._kept_at = 0.0
+        self._kept_number = 0
         self._moved_at: dict[int, float] = {}
         self._logger = get_logger("publisher")
+        self.active = False  # a standby is ready as it is: it waits
         self.condition = Condition(ok=False, since=wall(), reason="starting")
 
     async def run(self, owner: str, stop: asyncio.Event) -> None:
@@ -81,10 +83,12 @@ class Publisher:
                 lease = await self._revisions.acquire(owner, LEASE_S)
                 if lease is not None:
                     self._metrics.publisher_active.set(1)
+                    self.active = True
                     await self._publish_while_leased(lease, stop)
             except StoreUnavailable as error:
                 self._doubt(f"the store is away: {error.what}")
             self._metrics.publisher_active.set(0)
+            self.active = False
             await _pause(stop, LEASE_S / 5)
 
     async def _publish_while_leased(self, lease: Lease, stop: asyncio.Event) -> None:
@@ -167,8 +171,7 @@ class Publisher:
         offsets = view.offsets()
         behind = [number for number, floor in self._floor.items() if offsets.get(number, 0) < floor]
         if behind:
-            shown = ", ".join(f"{number} ({offsets.get(number, 0)} of {self._floor[number]})" for number in behind[:8])
-            self._doubt(f"totals are behind what was published or is in the log: partition {shown}")
+            self._doubt("totals are behind what was published, or behind the log's end as seen at the start")
             return False
         if self._head is not None:
             known = self._head.log
@@ -311,7 +314,7 @@ class Publisher:
         now = time.monotonic()
         if self._head is not None and (force or now - self._kept_at > KEEP_EVERY_S):
             kept = self._head.revision
-            if force or kept != getattr(self, "_kept_number", None):
+            if kept != self._kept_number:
                 self._keeper.save(kept, encode(self._head), self._documents)
                 self._kept_number = kept
             self._kept_at = now

@@ -1,6 +1,7 @@
 """The documents of a revision, derived again only where totals changed.
 
-Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT`` (the children of an area; PARENT empty: the root).
+Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT`` (the children of an area;
+PARENT empty: the root).
 """
 
 from collections.abc import Iterable, Mapping

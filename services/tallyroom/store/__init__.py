@@ -1,4 +1,4 @@
-"""Stores: running totals with their offsets, and published revisions. Redis or Valkey; memory for tools and tests."""
+"""Totals and revisions in Redis or Valkey, or in memory; a server for those who have none."""
 
 from tallyroom.store.base import (
     MAX_FIELDS,
@@ -35,5 +35,8 @@ __all__ = [
 
 
 def open_store(url: str, election: str, environment: str) -> RedisStore:
-    """The store at this address for one election in one environment. Connects at first use."""
+    """The store of an election on the server at ``url`` (redis://, rediss://, unix://). Connects when first used.
+
+    Raises SettingError for an address that is none.
+    """
     return RedisStore(url, election, environment)

@@ -136,7 +136,9 @@ class RevisionStore(Hints, Protocol):
         """Give the lease back, if it is still ours."""
 
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
-        """Write documents and head in one step. FENCED if the lease is not the newest, MOVED unless ``revision`` is the stored one + 1.
+        """Write documents and head in one step.
+
+        FENCED if the lease is not the newest, MOVED unless ``revision`` is the stored one + 1.
 
         A store without any revision takes every number: that is how the last one is put back after the store was lost.
         """

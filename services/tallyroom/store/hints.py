@@ -1,62 +1,66 @@
-"""Wake-ups over PUBLISH and SUBSCRIBE. Losing one costs a poll, never a figure."""
+"""Listening to one channel of the server. Nothing rests on it: while it is away, those who wait poll."""
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import RedisError
 
-_AGAIN_S: Final = 1.0
-"""Pause before subscribing again after the connection was lost; meanwhile everybody polls."""
+from tallyroom.store.lane import ANSWER_S, CONNECT_S, connect
+
+AGAIN_S: Final = 0.5
+"""Pause before a lost subscription is made again; callers poll in the meantime."""
 
 
-class RedisHints:
-    """``Hints`` on a Redis client; one listening connection for all channels."""
+class Listener:
+    """A subscription that keeps itself alive in a task of its own until closed."""
 
-    def __init__(self, client: Any, prefix: str) -> None:
-        self._hint_client = client
-        self._hint_prefix = prefix
-        self._events: dict[str, asyncio.Event] = {}
-        self._listener: asyncio.Task[None] | None = None
+    def __init__(self, url: str, channel: str) -> None:
+        self._connection = connect(url)
+        self._channel = channel
+        self._heard = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"hints {channel}")
 
-    async def announce(self, channel: str) -> None:
-        """See ``Hints.announce``."""
-        with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
-            await self._hint_client.publish(self._hint_prefix + channel, b"")
-
-    async def hint(self, channel: str, timeout: float) -> bool:
-        """See ``Hints.hint``."""
-        if channel not in self._events:
-            self._events[channel] = asyncio.Event()
-            if self._listener is None:
-                self._listener = asyncio.create_task(self._listen(), name="hints")
-        event = self._events[channel]
+    async def wait(self, timeout: float) -> bool:
+        """True once something was announced since the last True, False after ``timeout`` seconds."""
         try:
-            async with asyncio.timeout(timeout):
-                await event.wait()
+            await asyncio.wait_for(self._heard.wait(), timeout)
         except TimeoutError:
             return False
-        event.clear()
+        self._heard.clear()
         return True
 
-    async def close_hints(self) -> None:
-        """Stop listening."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
-            self._listener = None
+    async def close(self) -> None:
+        """End the subscription."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _run(self) -> None:
+        while True:
+            # A server that is away is no news here: whoever reads totals or revisions says so.
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await self._listen()
+            await asyncio.sleep(AGAIN_S)
+            self._heard.set()  # what was announced in between went unheard
 
     async def _listen(self) -> None:
-        while True:
-            with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
-                async with self._hint_client.pubsub() as pubsub:
-                    await pubsub.psubscribe(self._hint_prefix + "*")
-                    while True:
-                        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_AGAIN_S)
-                        if message is not None:
-                            self._wake(message["channel"].decode().removeprefix(self._hint_prefix))
-            await asyncio.sleep(_AGAIN_S)
+        try:
+            async with asyncio.timeout(CONNECT_S + ANSWER_S):
+                await self._connection.connect()  # type: ignore[no-untyped-call]
+                await self._connection.send_command("SUBSCRIBE", self._channel, check_health=False)
+            while True:
+                await self._next()
+        finally:
+            await self._connection.disconnect(nowait=True)
 
-    def _wake(self, channel: str) -> None:
-        if channel in self._events:
-            self._events[channel].set()
+    async def _next(self) -> None:
+        """Take one message; a silent server is asked whether it lives. Raises TimeoutError, RedisError."""
+        message = await self._connection.read_response(timeout=ANSWER_S, disconnect_on_error=False)
+        if message is None:
+            await self._connection.send_command("PING", check_health=False)
+            message = await self._connection.read_response(timeout=ANSWER_S, disconnect_on_error=False)
+            if message is None:
+                raise TimeoutError("the subscription is dead")
+        if message[0] == b"message":
+            self._heard.set()

@@ -113,22 +113,12 @@ class MemoryStore:
         state.lease_ends, state.condition = now + ttl, None
         return state.lease
 
-    async def renew(self, lease: Lease, ttl: float) -> bool:
-        """Prolong; False if the lease ran out or went to another."""
-        return self._prolong(lease, ttl)
-
     async def beat(self, lease: Lease, ttl: float, condition: bytes) -> bool:
-        """Prolong and say how the publisher is; False if the lease was lost."""
-        held = self._prolong(lease, ttl)
-        if held:
-            self._state.condition = condition
-        return held
-
-    def _prolong(self, lease: Lease, ttl: float) -> bool:
-        now = self._clock()
-        if lease != self._state.lease or self._state.lease_ends <= now:
+        """Prolong the lease and say how things stand; False if it ran out or went to another."""
+        state, now = self._state, self._clock()
+        if lease != state.lease or state.lease_ends <= now:
             return False
-        self._state.lease_ends = now + ttl
+        state.lease_ends, state.condition = now + ttl, condition
         return True
 
     async def condition(self) -> bytes | None:
@@ -141,12 +131,12 @@ class MemoryStore:
             self._state.lease_ends, self._state.condition = 0.0, None
 
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
-        """Write documents and head in one step."""
+        """Write documents and head in one step; the first number is free (a lost revision is put back)."""
         check_size(documents)
         state = self._state
         if lease != state.lease:
             return Answer.FENCED
-        if revision != (state.revision.number if state.revision else 0) + 1:
+        if state.revision is not None and revision != state.revision.number + 1:
             return Answer.MOVED
         state.revision = Revision(revision, head)
         state.documents.update(documents)

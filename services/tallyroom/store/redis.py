@@ -1,237 +1,277 @@
-"""The store on Redis >= 7 or Valkey >= 7.2: its functions are in tallyroom.lua, one write command each."""
+"""Both stores on a Redis or Valkey server: plain reads, and the functions of tallyroom.lua for everything that writes.
 
-import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+Three kinds of connections, so that none waits for another: one for applies, one for everything else, one per channel heard.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from itertools import chain
+from typing import Final
 
-import redis.asyncio as client
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as TimedOut
+import structlog
+from redis.exceptions import ResponseError
+from structlog.typing import FilteringBoundLogger
 
-from tallyroom.domain.errors import StoreMismatch, StoreUnavailable
-from tallyroom.store.base import MAX_FIELDS, Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
-from tallyroom.store.hints import RedisHints
+from tallyroom.domain.errors import StoreUnavailable
+from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
+from tallyroom.store.checks import check_meta, check_size, check_steps
+from tallyroom.store.hints import Listener
+from tallyroom.store.lane import ANSWER_S, Lane, Lost, Reply, packed
 
-LIBRARY_VERSION: Final = b"1"
-CONNECT_S: Final = 2.0
-ANSWER_S: Final = 10.0
-"""Longest wait for an answer. A claim of 100,000 units takes under a second; more means that the server hangs."""
+_ANSWERS: Final = {str(answer).encode(): answer for answer in Answer}
+_READ_AT_ONCE: Final = 5000
+"""Fields of one read without regard to the offset: longer ones are split, so that no apply waits for them."""
 
-_T = TypeVar("_T")
-_UNAVAILABLE: Final = (Disconnected, TimedOut, OSError, asyncio.TimeoutError)
-_ANSWERS: Final = {answer.value.encode(): answer for answer in Answer}
+_DOCUMENT: Final = "d:"
 
 
-class RedisStore(RedisHints):
-    """Totals and revisions of one election in one environment. Connects at first use."""
+@cache
+def library() -> tuple[bytes, bytes]:
+    """(source of the function library, its version): the version is the SHA-256 of the shipped file."""
+    source = files("tallyroom.store").joinpath("tallyroom.lua").read_bytes()
+    version = hashlib.sha256(source).hexdigest().encode()
+    return source.replace(b"@VERSION@", version), version
 
-    def __init__(self, url: str, election: str, environment: str) -> None:
+
+class RedisStore:
+    """TotalsStore and RevisionStore of one election and environment. Connects when first used.
+
+    ``answer_s``: longest wait for the answers of one pipeline, in seconds.
+    """
+
+    def __init__(self, url: str, election: str, environment: str, answer_s: float = ANSWER_S) -> None:
         self._url = url
-        prefix = f"tallyroom:{{{election}.{environment}}}"
-        self._partition = f"{prefix}:p:"
-        self._meta_key, self._revision_key, self._lease_key = f"{prefix}:meta", f"{prefix}:revision", f"{prefix}:lease"
-        # Never resend by itself: an apply whose answer was lost may have been applied, and the caller must find out.
-        options: dict[str, Any] = {
-            "socket_connect_timeout": CONNECT_S,
-            "socket_timeout": ANSWER_S,
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-        }
-        self._client = client.Redis.from_url(url, **options)
-        self._applying = client.ConnectionPool.from_url(url, max_connections=1, **options)
-        super().__init__(self._client, f"{prefix}:hint:")
+        self._prefix = f"tallyroom:{{{election}.{environment}}}:"
+        self._meta = f"{self._prefix}meta"
+        self._lease = f"{self._prefix}lease"
+        self._revision = f"{self._prefix}revision"
+        self._applies = Lane(url, answer_s)
+        self._others = Lane(url, answer_s)
+        self._listeners: dict[str, Listener] = {}
+        self._opened: tuple[str, int] | None = None
+        self._partitions: int | None = None
+        self._logger: FilteringBoundLogger = structlog.get_logger("store")
+
+    # -- functions
+
+    async def _call(self, name: str, keys: Sequence[str], *arguments: bytes | str | int) -> Reply:
+        """Call a function; a server that lost the library gets it back, once. Raises StoreUnavailable, StoreMismatch.
+
+        Sending again is safe there, and only there: a function that is not found did nothing.
+        """
+        reply = await self._function(name, keys, *arguments)
+        if _is_missing(reply):
+            self._logger.warning("the store has no function library; loading it", function=name)
+            await self._load()
+            if self._opened is not None:  # a server without functions may be a new one: without identity, too
+                await self._identity(*self._opened)
+            reply = await self._function(name, keys, *arguments)
+        return self._others.checked(reply)
+
+    async def _function(self, name: str, keys: Sequence[str], *arguments: bytes | str | int) -> Reply:
+        command = packed("FCALL", f"tallyroom_{name}", len(keys), *keys, *arguments)
+        return (await self._others.ask(command))[0]
+
+    async def _load(self) -> None:
+        source, _ = library()
+        await self._others.read(packed("FUNCTION", "LOAD", "REPLACE", source))
+
+    async def _identity(self, definition: str, partitions: int) -> StoreMeta:
+        reply = self._others.checked(
+            await self._function("open", [self._meta], uuid.uuid4().hex, definition, partitions)
+        )  # fmt: skip
+        found = _meta_of(reply)
+        if found is None:
+            raise StoreUnavailable(f"{self._meta} is damaged: {reply!r}.", "empty the store and rebuild from the log")
+        check_meta(found, definition, partitions)
+        self._partitions = found.partitions
+        return found
+
+    # -- totals
 
     async def open(self, definition: str, partitions: int) -> StoreMeta:
-        """See ``TotalsStore.open``."""
-        await self._ask(self._load_if_needed)
-        offered = {"store_id": secrets.token_hex(8), "definition": definition, "partitions": str(partitions)}
-        await self._ask(lambda: self._client.hsetnx(self._meta_key, "store", _meta_text(offered)))
-        meta = await self.meta()
-        if meta is None or (meta.definition, meta.partitions) != (definition, partitions):
-            raise StoreMismatch(
-                f"The store holds totals of definition {meta and meta.definition[:12]} in {meta and meta.partitions} "
-                f"partitions; this is definition {definition[:12]} in {partitions}.",
-                "start with the definition it was made with, or use another store (a new definition is a rebuild)",
-            )
-        return meta
+        """Create the meta record, or check it; load the functions unless exactly these are there.
 
-    async def meta(self) -> StoreMeta | None:
-        """See ``TotalsStore.meta``."""
-        text: bytes | None = await self._ask(lambda: self._client.hget(self._meta_key, "store"))
-        if text is None:
-            return None
-        store_id, definition, partitions = text.decode().split(" ")
-        return StoreMeta(store_id, definition, int(partitions))
+        Raises StoreMismatch, StoreUnavailable.
+        """
+        reply = await self._function("version", [])
+        if _is_missing(reply) or self._others.checked(reply) != library()[1]:
+            await self._load()
+        found = await self._identity(definition, partitions)
+        self._opened = (definition, partitions)
+        return found
 
     async def claim(self, partition: int) -> Claim:
-        """See ``TotalsStore.claim``."""
-        epoch, offset, flat = await self._function("claim", [self._partition + str(partition)], [])
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        fields.pop(b"epoch", None)
-        fields.pop(b"off", None)
-        return Claim(partition, int(epoch), int(offset), fields)
+        """Take the partition: its epoch goes up by one. Raises StoreUnavailable."""
+        flat = await self._call("claim", [self._key(partition)])
+        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+        epoch, offset = int(fields.pop(b"epoch")), int(fields.pop(b"off"))
+        return Claim(partition, epoch, offset, fields)
 
     async def apply(self, steps: Sequence[Apply]) -> list[Answer]:
-        """See ``TotalsStore.apply``."""
-        commands = [self._command(step) for step in steps]
-        answers: list[Answer] = []
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                connection = await self._applying.get_connection()
-                try:
-                    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-                    while len(answers) < len(steps):
-                        answers.append(await _answer(connection))
-                except BaseException:
-                    await connection.disconnect(nowait=True)
-                    raise
-                finally:
-                    await self._applying.release(connection)
-        except _UNAVAILABLE:
-            answers.extend([Answer.LOST] * (len(steps) - len(answers)))
-        return answers
+        """Apply each step atomically, all in one pipeline; one answer a step, in order, LOST where none came.
 
-    def _command(self, step: Apply) -> tuple[Any, ...]:
-        if len(step.fields) > MAX_FIELDS:
-            raise ValueError(f"{len(step.fields)} fields in one step, at most {MAX_FIELDS} are taken")
-        key = self._partition + str(step.partition)
-        head = ("FCALL", "tallyroom_apply", 1, key, step.epoch, step.prev, step.next)
-        return (*head, *(part for pair in step.fields.items() for part in pair))
+        Raises ValueError beyond ``MAX_FIELDS``, before anything is sent.
+        """
+        if not steps:
+            return []
+        check_steps(steps)
+        replies: list[Reply] = []
+        try:
+            await self._applies.exchange([self._packed(step) for step in steps], replies)
+        except Lost as error:
+            self._logger.warning("no answer to an apply", steps=len(steps), answered=len(replies), error=str(error))
+        answers = [_answer(reply) for reply in replies]
+        return answers + [Answer.LOST] * (len(steps) - len(answers))
+
+    def _packed(self, step: Apply) -> bytes:
+        return packed(
+            "FCALL", "tallyroom_apply", 1, self._key(step.partition), step.epoch, step.prev, step.next,
+            *chain.from_iterable(step.fields.items()),
+        )  # fmt: skip
 
     async def offsets(self) -> Mapping[int, int]:
-        """See ``TotalsStore.offsets``."""
-        meta = await self.meta()
-        if meta is None:
-            return {}
-        pipe = self._client.pipeline(transaction=False)
-        for partition in range(meta.partitions):
-            pipe.hget(self._partition + str(partition), "off")
-        found = await self._ask(pipe.execute)
-        return {partition: int(offset) for partition, offset in enumerate(found) if offset is not None}
+        """Next offset of every claimed partition. Raises StoreUnavailable."""
+        if self._partitions is None:
+            meta = await self.meta()
+            if meta is None:
+                return {}
+            self._partitions = meta.partitions
+        keys = [self._key(number) for number in range(self._partitions)]
+        replies = await self._others.read(*(packed("HGET", key, "off") for key in keys))
+        found = {number: int(reply) for number, reply in enumerate(replies) if reply is not None}
+        if not found:
+            self._partitions = None  # nothing claimed, or flushed: the next one to open it may choose another count
+        return found
 
     async def cut(self, partition: int, names: Sequence[bytes]) -> Cut | None:
-        """See ``TotalsStore.cut``."""
-        key = self._partition + str(partition)
-        epoch, offset, *values = await self._ask(lambda: self._client.hmget(key, [b"epoch", b"off", *names]))
-        return None if offset is None else Cut(partition, int(epoch), int(offset), values)
+        """Read these fields of a partition at one instant; None if it was never claimed. Raises StoreUnavailable."""
+        command = packed("HMGET", self._key(partition), "epoch", "off", *names)
+        epoch, offset, *values = (await self._others.read(command))[0]
+        return None if epoch is None else Cut(partition, int(epoch), int(offset), values)
 
     async def units(self, partition: int, names: Sequence[bytes]) -> list[bytes | None]:
-        """See ``TotalsStore.units``."""
-        if not names:
-            return []
-        key = self._partition + str(partition)
-        return list(await self._ask(lambda: self._client.hmget(key, list(names))))
+        """Read single fields without regard to the offset. Raises StoreUnavailable."""
+        values: list[bytes | None] = []
+        for start in range(0, len(names), _READ_AT_ONCE):
+            some = names[start : start + _READ_AT_ONCE]
+            values.extend((await self._others.read(packed("HMGET", self._key(partition), *some)))[0])
+        return values
+
+    async def meta(self) -> StoreMeta | None:
+        """Identity of the store, None if nobody opened it yet. Raises StoreUnavailable."""
+        command = packed("HMGET", self._meta, "store_id", "definition", "partitions")
+        return _meta_of((await self._others.read(command))[0])
+
+    def _key(self, partition: int) -> str:
+        return f"{self._prefix}p:{partition}"
+
+    # -- revisions
 
     async def acquire(self, owner: str, ttl: float) -> Lease | None:
-        """See ``RevisionStore.acquire``."""
-        token = await self._function("acquire", [self._lease_key], [owner, int(ttl * 1000)])
+        """Become the publisher for ``ttl`` seconds, or None while another owner is. Raises StoreUnavailable."""
+        token = await self._call("acquire", [self._lease], owner, _milliseconds(ttl))
         return None if token is None else Lease(owner, int(token))
 
-    async def release(self, lease: Lease) -> None:
-        """See ``RevisionStore.release``."""
-        await self._function("release", [self._lease_key], [lease.token])
-
     async def beat(self, lease: Lease, ttl: float, condition: bytes) -> bool:
-        """See ``RevisionStore.beat``."""
-        return bool(await self._function("beat", [self._lease_key], [lease.token, int(ttl * 1000), condition]))
+        """Prolong the lease and say how things stand; False if it ran out or went to another. Raises StoreUnavailable."""
+        return bool(await self._call("beat", [self._lease], lease.owner, lease.token, _milliseconds(ttl), condition))
 
     async def condition(self) -> bytes | None:
-        """See ``RevisionStore.condition``."""
-        said: bytes | None = await self._function("condition", [self._lease_key], [])
-        return said
+        """What the holder of the lease said last; None if nobody holds it or it said nothing. Raises StoreUnavailable."""
+        (ends, said), (seconds, micros) = await self._others.read(
+            packed("HMGET", self._lease, "until", "condition"), packed("TIME")
+        )
+        lasts = ends is not None and int(ends) > int(seconds) * 1000 + int(micros) // 1000
+        return bytes(said) if lasts and said else None
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back, if it is still ours. Raises StoreUnavailable."""
+        await self._call("release", [self._lease], lease.owner, lease.token)
 
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
-        """See ``RevisionStore.publish``."""
-        if len(documents) > MAX_FIELDS:
-            raise ValueError(f"{len(documents)} documents in one revision, at most {MAX_FIELDS} are taken")
-        arguments = [lease.token, revision, head, *(part for pair in documents.items() for part in pair)]
+        """Write documents and head in one step. A lost connection is the answer LOST."""
+        check_size(documents)
+        flat: list[bytes | str] = []
+        for name, data in documents.items():
+            flat += (_DOCUMENT + name, data)
+        keys = [self._revision, self._lease]
         try:
-            answer = await self._function("publish", [self._revision_key, self._lease_key], arguments)
-        except StoreUnavailable:
+            reply = await self._call("publish", keys, lease.owner, lease.token, revision, head, *flat)
+        except StoreUnavailable as error:
+            self._logger.warning("no answer to a publish", revision=revision, error=error.what)
             return Answer.LOST
-        return _ANSWERS[answer]
+        return _answer(reply)
 
     async def head(self) -> Revision | None:
-        """See ``RevisionStore.head``."""
-        number, head = await self._ask(lambda: self._client.hmget(self._revision_key, ["#number", "#head"]))
-        return None if number is None else Revision(int(number), head)
+        """The current revision, None before the first. Raises StoreUnavailable."""
+        return _revision_of(*(await self._others.read(packed("HMGET", self._revision, "revision", "head")))[0])
 
     async def documents(self, names: Sequence[str] | None = None) -> tuple[Revision | None, Mapping[str, bytes]]:
-        """See ``RevisionStore.documents``."""
+        """The head and these documents (all of them for None), read at one instant. Raises StoreUnavailable."""
         if names is None:
-            found = await self._ask(lambda: self._client.hgetall(self._revision_key))
-            number, head = found.pop(b"#number", None), found.pop(b"#head", b"")
-            return (Revision(int(number), head) if number else None), {n.decode(): data for n, data in found.items()}
-        number, head, *data = await self._ask(
-            lambda: self._client.hmget(self._revision_key, ["#number", "#head", *names])
-        )
-        listed = {name: item for name, item in zip(names, data, strict=True) if item is not None}
-        return (Revision(int(number), head) if number else None), listed
+            flat = (await self._others.read(packed("HGETALL", self._revision)))[0]
+            held: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+            revision = _revision_of(held.pop(b"revision", None), held.pop(b"head", None))
+            return revision, {name.decode()[len(_DOCUMENT) :]: data for name, data in held.items()}
+        fields = ("revision", "head", *(_DOCUMENT + name for name in names))
+        number, head, *found = (await self._others.read(packed("HMGET", self._revision, *fields)))[0]
+        wanted = {name: data for name, data in zip(names, found, strict=True) if data is not None}
+        return _revision_of(number, head), wanted
+
+    # -- hints
+
+    async def announce(self, channel: str) -> None:
+        """Wake those who listen on ``channel``. A store that is away is not told apart from nobody listening."""
+        replies: list[Reply] = []
+        try:
+            await self._others.exchange([packed("PUBLISH", self._channel(channel), b"")], replies)
+        except Lost as error:
+            self._logger.debug("a hint went nowhere", channel=channel, error=str(error))
+
+    async def hint(self, channel: str, timeout: float) -> bool:
+        """Wait until ``channel`` is announced (True) or ``timeout`` seconds have passed (False)."""
+        listener = self._listeners.get(channel)
+        if listener is None:
+            listener = self._listeners[channel] = Listener(self._url, self._channel(channel))
+        return await listener.wait(timeout)
+
+    def _channel(self, name: str) -> str:
+        return f"{self._prefix}hint:{name}"
 
     async def close(self) -> None:
         """Release connections."""
-        await self.close_hints()
-        await self._client.aclose()
-        await self._applying.disconnect()
-
-    async def _function(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Call a function; load the library first if the server lost it."""
-
-        async def call() -> Any:
-            return await self._client.fcall(f"tallyroom_{name}", len(keys), *keys, *arguments)
-
-        try:
-            return await self._ask(call)
-        except ResponseError as error:
-            if not _no_library(error):
-                raise
-            await self._ask(self._load)
-            return await self._ask(call)
-
-    async def _load_if_needed(self) -> None:
-        try:
-            if await self._client.fcall("tallyroom_version", 0) == LIBRARY_VERSION:
-                return
-        except ResponseError as error:
-            if not _no_library(error):
-                raise
-        await self._load()
-
-    async def _load(self) -> None:
-        await self._client.function_load(files("tallyroom.store").joinpath("tallyroom.lua").read_text(), replace=True)
-
-    async def _ask(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        try:
-            return await call()
-        except _UNAVAILABLE as error:
-            raise StoreUnavailable(
-                f"The store at {_without_password(self._url)} does not answer: {error}.",
-                "check that the server runs and that TALLYROOM_REDIS_URL is right",
-            ) from error
+        for listener in self._listeners.values():
+            await listener.close()
+        self._listeners.clear()
+        await self._applies.close()
+        await self._others.close()
 
 
-async def _answer(connection: Any) -> Answer:
-    try:
-        return _ANSWERS[await connection.read_response()]
-    except ResponseError as error:
-        if _no_library(error):
-            return Answer.NOLIB
-        raise
+def _is_missing(reply: Reply) -> bool:
+    return isinstance(reply, ResponseError) and "function not found" in str(reply).lower()
 
 
-def _no_library(error: RedisError) -> bool:
-    return "unction not found" in str(error)
+def _answer(reply: Reply) -> Answer:
+    """An error reply (out of memory, read-only, ...) is LOST: the claim that follows says what is wrong."""
+    if isinstance(reply, ResponseError):
+        return Answer.NOLIB if _is_missing(reply) else Answer.LOST
+    return _ANSWERS[reply]
 
 
-def _meta_text(meta: Mapping[str, str]) -> str:
-    return f"{meta['store_id']} {meta['definition']} {meta['partitions']}"
+def _meta_of(reply: Sequence[bytes | None]) -> StoreMeta | None:
+    store_id, definition, partitions = reply
+    if store_id is None or definition is None or partitions is None:
+        return None
+    return StoreMeta(store_id.decode(), definition.decode(), int(partitions))
 
 
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def _revision_of(number: bytes | None, head: bytes | None) -> Revision | None:
+    return None if number is None or head is None else Revision(int(number), head)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

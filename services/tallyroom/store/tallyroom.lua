@@ -52,6 +52,8 @@ local function apply(keys, args)
     return 'FENCED'
   elseif stored[2] ~= args[2] then
     return 'MOVED'
+  elseif args[3] == args[2] and #args == 3 then
+    return 'OK' -- a heartbeat: nothing to write, nor to append to the file
   end
   redis.call('HSET', key, 'off', args[3], unpack(args, 4))
   return 'OK'
@@ -76,18 +78,13 @@ local function newest(key, owner, token)
   return stored[1] == owner and stored[2] == token
 end
 
--- keys: lease; args: owner, token, ttl in ms[, condition]. Returns 1, or 0 if the lease ran out or went to another.
-local function renew(keys, args)
+-- keys: lease; args: owner, token, ttl in ms, condition. Returns 1, or 0 if the lease ran out or went to another.
+local function beat(keys, args)
   local time = now()
   if not newest(keys[1], args[1], args[2]) or tonumber(redis.call('HGET', keys[1], 'until')) <= time then
     return 0
   end
-  local ends = integer(time + args[3])
-  if args[4] then
-    redis.call('HSET', keys[1], 'until', ends, 'condition', args[4])
-  else
-    redis.call('HSET', keys[1], 'until', ends)
-  end
+  redis.call('HSET', keys[1], 'until', integer(time + args[3]), 'condition', args[4])
   return 1
 end
 
@@ -101,12 +98,13 @@ local function release(keys, args)
 end
 
 -- keys: revision, lease; args: owner, token, revision, head, document field, bytes, document field, bytes, ...
+-- A store without a revision takes any number: the last one is put back after the store was lost.
 local function publish(keys, args)
   if not newest(keys[2], args[1], args[2]) then
     return 'FENCED'
   end
-  local stored = tonumber(redis.call('HGET', keys[1], 'revision')) or 0
-  if stored + 1 ~= tonumber(args[3]) then
+  local stored = redis.call('HGET', keys[1], 'revision')
+  if stored and tonumber(stored) + 1 ~= tonumber(args[3]) then
     return 'MOVED'
   end
   redis.call('HSET', keys[1], 'revision', args[3], 'head', args[4], unpack(args, 5))
@@ -118,6 +116,6 @@ redis.register_function('tallyroom_open', open)
 redis.register_function('tallyroom_claim', claim)
 redis.register_function('tallyroom_apply', apply)
 redis.register_function('tallyroom_acquire', acquire)
-redis.register_function('tallyroom_renew', renew)
+redis.register_function('tallyroom_beat', beat)
 redis.register_function('tallyroom_release', release)
 redis.register_function('tallyroom_publish', publish)

@@ -9,7 +9,7 @@ import msgspec
 
 from tallyroom.codec import packed
 from tallyroom.codec.definition import chain_hash
-from tallyroom.codec.events import MAX_EVENT_BYTES, Amendment, AnyEvent, Aside, Report, decode_known, explain
+from tallyroom.codec.events import MAX_EVENT_BYTES, Amendment, Aside, Report, decode_known, explain
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
 from tallyroom.log.base import Record
@@ -148,7 +148,7 @@ class Owned:
         if chain != self._definition_written:
             fields[packed.DEFINITION] = self._definition_written = chain
 
-    def _other(self, event: AnyEvent, record: Record, fields: dict[bytes, bytes]) -> Refused | None:
+    def _other(self, event: Amendment | Aside, record: Record, fields: dict[bytes, bytes]) -> Refused | None:
         """An event that is no report: amendments change the definition, the others are kept for the results."""
         raw = bytes(record.value)
         digest = hashlib.blake2b(raw, digest_size=16).digest()
@@ -159,7 +159,6 @@ class Owned:
                 return None
             detail = f"event {event.id} was sent before with other content"
             return self.fold.refuse(Refused(Refusal.EQUIVOCATION, detail))
-        assert not isinstance(event, Report)
         refused = judge_aside(self.fold.plan, event, event.__struct_config__.tag)
         if refused is not None:
             return self.fold.refuse(refused)

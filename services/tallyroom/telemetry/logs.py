@@ -40,7 +40,7 @@ def configure_logs(service: str, log_format: str = "auto") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for chatty in ("httpx", "httpcore", "aiohttp.access", "aiokafka", "_granian"):
+    for chatty in ("httpx", "httpcore", "aiohttp.access", "aiokafka", "_granian", "faust", "mode", "abc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -30,7 +30,8 @@ function leadingOf(area, contest, language) {
   const found = area?.leading?.selections ?? [];
   const selections = found.map((id) => contest.byId.get(id)).filter(Boolean);
   if (!selections.length) return { label: text(language, "none"), colour: null, share: null };
-  const label = selections.map((item) => named(item.names, language, item.id)).join(" = ");
+  const short = (item) => named(item.abbreviations, language) || named(item.names, language, item.id);
+  const label = selections.map(short).join(" = ");
   return {
     label: selections.length > 1 ? `${text(language, "tie")}: ${label}` : label,
     colour: selections.length > 1 ? null : selections[0].colour,
@@ -115,15 +116,15 @@ export function drawAreas(section, view) {
   const rows = found.areas.filter((area) => contest.areas[area.area] === found.areas[0]?.area);
   section.hidden = rows.length === 0;
   if (section.hidden) return;
-  const head = el("tr", {}, ...[["area"], ["leader"], ["share", "number"], ["turnout", "number"], ["progress"]].map(([key, kind]) => el("th", { scope: "col", className: kind ?? "" }, text(language, key))));
+  const head = el("tr", {}, ...[["area"], ["leader"], ["share", "number"], ["turnout", "number wide"], ["progress"]].map(([key, kind]) => el("th", { scope: "col", className: kind ?? "" }, text(language, key))));
   const body = rows.map((area) => {
     const lead = leadingOf(area, contest, language);
-    const done = text(language, "of", { n: number(area.units_reported, language), m: number(area.units_expected, language) });
+    const done = `${number(area.units_reported, language)}\u00a0/\u00a0${number(area.units_expected, language)}`;
     return el("tr", {},
       el("th", { scope: "row" }, named(areaNames.get(area.area), language, area.area)),
       el("td", {}, lead.colour ? chip(lead.colour) : null, lead.label),
       el("td", { className: "number" }, percent(lead.share, language)),
-      el("td", { className: "number" }, percent(area.turnout_reported, language)),
+      el("td", { className: "number wide" }, percent(area.turnout_reported, language)),
       el("td", { className: "progress" }, progressBar(area.units_reported, area.units_expected, done), el("span", { className: "quiet" }, done)));
   });
   section.replaceChildren(el("h2", {}, text(language, "areas")), el("div", { className: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...body))));

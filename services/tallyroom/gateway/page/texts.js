@@ -97,7 +97,7 @@ export function percent(share, language) {
   const [whole, digits = ""] = String(share).split(".");
   const cut = `${whole}${digits.padEnd(4, "0").slice(0, 4)}`.padStart(5, "0");
   const mark = new Intl.NumberFormat(language).formatToParts(1.5).find((part) => part.type === "decimal")?.value ?? ".";
-  return `${Number(cut.slice(0, -2))}${mark}${cut.slice(-2)} %`;
+  return `${Number(cut.slice(0, -2))}${mark}${cut.slice(-2)}\u00a0%`;
 }
 
 /** A time in the election's zone, with the zone named. */
