@@ -45,7 +45,7 @@ async def throughput(broker: KafkaBroker, redis_url: str, folder: Path, rounds: 
     walls: dict[str, list[float]] = {"clean": [], "garbage": []}
     cpus: list[float] = []
     for number in range(rounds):
-        for kind, share in (("clean", 0.0), ("garbage", 0.01)):
+        for kind, share in (("garbage", 0.01), ("clean", 0.0)):
             election = definition(f"bench-{kind}-{number}", UNITS)
             topic = await _topic(broker, election.election)
             records = list(reports(election, VERSIONS, share))
@@ -91,7 +91,9 @@ async def latency(broker: KafkaBroker, redis_url: str, folder: Path) -> Figures:
     return figures
 
 
-async def _settle(broker: KafkaBroker, redis_url: str, election: str, topic: str, records: list[tuple[bytes, bytes]]) -> None:
+async def _settle(
+    broker: KafkaBroker, redis_url: str, election: str, topic: str, records: list[tuple[bytes, bytes]]
+) -> None:
     """Wait until tabulator and publisher have joined and published once."""
     await measure(broker.bootstrap, redis_url, election, topic, records, 1_000)
 

@@ -59,7 +59,9 @@ def services(broker: KafkaBroker, redis_url: str, definition: Path, folder: Path
         yield process
 
 
-async def _until(redis_url: str, election: str, done: Mapping[int, int], process: subprocess.Popen[bytes]) -> float:
+async def _until(
+    redis_url: str, election: str, done: Mapping[int, int], process: subprocess.Popen[bytes], folder: Path
+) -> float:
     """Wait until the store stands at these offsets; when it did."""
     store = open_store(redis_url, election, "test")
     started = now()
@@ -69,7 +71,8 @@ async def _until(redis_url: str, election: str, done: Mapping[int, int], process
             if all(offsets.get(partition, 0) >= end for partition, end in done.items()):
                 return now()
             if process.poll() is not None or now() - started > TIMEOUT_S:
-                raise RuntimeError(f"the tabulator did not get there: {dict(offsets)} of {dict(done)}")
+                said = (folder / "tabulator.log").read_text()[-3000:]
+                raise RuntimeError(f"the tabulator did not get there: {dict(offsets)} of {dict(done)}: {said}")
             await asyncio.sleep(0.005)
     finally:
         await store.close()
@@ -84,20 +87,20 @@ async def ours(
     await log.close()
     total = sum(ends.values())
     with tabulator(broker, redis_url, definition, folder) as process:
-        await _first(redis_url, election, process)
+        await _first(redis_url, election, process, folder)
         started, burnt = now(), cpu_seconds(process.pid)
-        ended = await _until(redis_url, election, ends, process)
+        ended = await _until(redis_url, election, ends, process, folder)
         used = cpu_seconds(process.pid) - burnt
     return total / (ended - started), total / used
 
 
-async def _first(redis_url: str, election: str, process: subprocess.Popen[bytes]) -> None:
+async def _first(redis_url: str, election: str, process: subprocess.Popen[bytes], folder: Path) -> None:
     """Wait for the first claims: start-up and imports are not the tabulator's work."""
     store = open_store(redis_url, election, "test")
     try:
         while not await store.offsets():
             if process.poll() is not None:
-                raise RuntimeError("the tabulator ended")
+                raise RuntimeError("the tabulator ended: " + (folder / "tabulator.log").read_text()[-3000:])
             await asyncio.sleep(0.005)
     finally:
         await store.close()

@@ -42,7 +42,16 @@ async def test_my_dashboard(tallyroom_night: StartNight) -> None:
         assert dashboard.line == "AMANAT 585,906, 3,223 of 10,223 stations, corrected 8 times"
 
         await night.step(10)  # ten more events
-        recount = {"AMANAT": 0, "AUYL": 38, "RESPUBLICA": 4, "AQJOL": 6, "QHP": 3, "JSDP": 3, "BAYTAQ": 1, "AGAINST_ALL": 2}
+        recount = {
+            "AMANAT": 0,
+            "AUYL": 38,
+            "RESPUBLICA": 4,
+            "AQJOL": 6,
+            "QHP": 3,
+            "JSDP": 3,
+            "BAYTAQ": 1,
+            "AGAINST_ALL": 2,
+        }
         await night.inject(  # an event of your own: station 317 of region KZ-35 is counted again
             {
                 "type": "report", "source": "cec", "contest": "list", "unit": "SIM-KZ-35-0317", "version": 2, "kind": "recount",

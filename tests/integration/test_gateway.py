@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import httpx
@@ -259,7 +259,9 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
                 await asyncio.sleep(0.02)
 
 
-async def until(condition: Any) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0.01)

@@ -138,7 +138,7 @@ def election(levels: Levels = 2) -> Definition:
     """Three contests over a tree of 2 or 4 levels; units hang on leaf areas and on areas above them."""
     tree, places = _TREES[levels], _PLACES[levels]
     some = {unit: area for unit, area in places.items() if unit != "u2"}
-    few = {unit: area for unit, area in places.items() if unit in ("u1", "u3")}
+    few = {unit: area for unit, area in places.items() if unit in ("u1", "u3", "u4")}
 
     def level(area: str) -> str:
         parent = tree[area]

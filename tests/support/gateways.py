@@ -12,7 +12,7 @@ from tallyroom.domain.election import Definition
 from tallyroom.gateway import run_gateway
 from tallyroom.night.night import free_port
 from tallyroom.settings import Settings
-from tallyroom.store import MemoryStore
+from tallyroom.store import MemoryStore, RevisionStore
 from tests.support.revisions import ELECTION, Press
 
 
@@ -29,7 +29,6 @@ class Running:
     """A gateway, and the press that publishes what it serves."""
 
     press: Press
-    store: MemoryStore
     url: str
     ops: str
     client: httpx.AsyncClient
@@ -37,16 +36,16 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def gateway() -> AsyncIterator[Running]:
-    """A running gateway over a memory store into which nothing has been published yet."""
-    store, stop = MemoryStore(), asyncio.Event()
+async def gateway(store: RevisionStore | None = None) -> AsyncIterator[Running]:
+    """A running gateway over this store (None: a memory store); its press has published nothing yet."""
+    store, stop = store or MemoryStore(), asyncio.Event()
     settings = Settings(http_port=free_port(), ops_port=free_port())
     serving = asyncio.create_task(run_gateway(settings, cast(Definition, Named()), store, stop))
     url, ops = f"http://127.0.0.1:{settings.http_port}", f"http://127.0.0.1:{settings.ops_port}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:
             await answering(client, serving)
-            yield Running(Press(store), store, url, ops, client)
+            yield Running(Press(store), url, ops, client)
     finally:
         stop.set()
         await serving

@@ -149,6 +149,7 @@ class Press:
         self.environment = environment
         self.number = 0
         self.store_id = "store-1"
+        self.chain = "d" * 64
         self._lease: Lease | None = None
         self._hashes: dict[str, str] = {}
 
@@ -175,9 +176,9 @@ class Press:
                 "generated_at": GENERATED + timedelta(seconds=self.number),
                 "clock": GENERATED,
                 "as_of": {"events": {"0": 100 * self.number, "1": 7}},
-                "definition": "d" * 64,
+                "definition": self.chain,
                 "store_id": self.store_id,
-                "hashes": {"content": "c" * 64, "definition": "d" * 64, "build": "0", "configuration": "e" * 64},
+                "hashes": {"content": "c" * 64, "definition": self.chain, "build": "0", "configuration": "e" * 64},
                 "documents": self._hashes,
                 "changed": changed,
                 "log": {"0": "f"},

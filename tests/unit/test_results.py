@@ -55,7 +55,7 @@ def test_a_share_is_less_than_a_millionth_off_and_on_the_right_side(
     shown, truth = share(part, whole, lines), Fraction(part, whole)
     assert shown is not None
     assert abs(truth - Fraction(shown)) < Fraction(1, 10**6)
-    assert not any(truth < line <= Fraction(shown) for line in (*lines, 1))
+    assert not any(truth < line <= Fraction(shown) for line in (*lines, Fraction(1)))
 
 
 def test_the_lines_of_a_contest_are_half_and_every_threshold_and_condition_of_its_rule() -> None:

@@ -19,7 +19,7 @@ from tallyroom.night.group import ProcessGroup
 from tallyroom.settings import Settings
 from tallyroom.store import EmbeddedValkey
 
-READY_S: Final = 60.0
+READY_S: Final = 120.0
 _POLL_S: Final = 0.1
 
 

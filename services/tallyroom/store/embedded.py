@@ -37,9 +37,9 @@ class EmbeddedValkey:
     one at the first start. It keeps its port over restarts, so that clients find it again.
     """
 
-    def __init__(self, folder: Path, binary: Path | None = None, port: int = 0) -> None:
+    def __init__(self, folder: Path, binary: Path | str | None = None, port: int = 0) -> None:
         self._folder = folder
-        self._binary = binary
+        self._binary = Path(binary) if binary is not None else None
         self.port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._spawner: threading.Thread | None = None

@@ -131,20 +131,36 @@ class Applier:
 
     async def run(self) -> None:
         """Apply what is offered until cancelled. Raises RebuildRequired and whatever the log or store cannot recover from."""
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S / 2):
-                    await self._wake.wait()
-            except TimeoutError:
-                await self._commit(self._heartbeats())
-                continue
-            self._wake.clear()
-            batch, self._waiting, self._waiting_records = self._waiting, [], 0
-            self._room.set()
-            prepared = await self._fold(batch)
-            await self._commit(prepared + self._heartbeats())
-            if not self._waiting:
-                self._idle.set()
+        flying: asyncio.Task[None] | None = None
+        try:
+            while True:
+                batch = await self._gathered()
+                prepared = await self._fold(batch)  # while the commit before it is on its way
+                if flying is not None:
+                    await flying
+                fresh = [item for item in prepared if not item.owned.lost]
+                flying = asyncio.create_task(self._commit(fresh + self._heartbeats()), name="commit")
+                if not self._waiting:
+                    await flying
+                    flying = None
+                    if not self._waiting:
+                        self._idle.set()
+        finally:
+            if flying is not None:
+                flying.cancel()
+                await asyncio.gather(flying, return_exceptions=True)
+
+    async def _gathered(self) -> Sequence[tuple[Owned, Sequence[Record]]]:
+        """What waits; nothing if nothing came for half a heartbeat."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_S / 2):
+                await self._wake.wait()
+        except TimeoutError:
+            return ()
+        self._wake.clear()
+        batch, self._waiting, self._waiting_records = self._waiting, [], 0
+        self._room.set()
+        return batch
 
     def _heartbeats(self) -> list[Prepared]:
         due = time.monotonic() - HEARTBEAT_S

@@ -73,9 +73,9 @@ class Tabulator:
     async def _kafka(self) -> AsyncIterator["asyncio.Task[None]"]:
         from tallyroom.tabulator.faust_app import build_app, seek  # noqa: PLC0415 - a second of imports, Kafka only
 
-        app = build_app(
-            self._group, self._settings.bootstrap, self._topic, self.applier, str(self._settings.data / "faust")
-        )
+        folder = self._settings.data / "faust"
+        folder.mkdir(parents=True, exist_ok=True)  # Faust makes only the last folder of a path
+        app = build_app(self._group, self._settings.bootstrap, self._topic, self.applier, str(folder))
         await self.applier.open(partial(seek, app, self._topic))
         await app.start()
 

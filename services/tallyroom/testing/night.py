@@ -57,7 +57,7 @@ class StartNight(Protocol):
         speed: Speed = "max",
         held: bool = False,
         servers: Servers | None = None,
-        timeout: float = 60.0,
+        timeout: float = 120.0,
     ) -> AbstractAsyncContextManager["ReplayedNight"]:
         """Run the services and replay this recording (a built-in night or a folder) into them.
 
@@ -153,21 +153,21 @@ class ReplayedNight:
         """The snapshot that the gateway serves now; ``filters`` as its query: contest, area, level."""
         return await self._night.snapshot(**filters)
 
+    async def ends(self) -> dict[str, int]:
+        """Next offset to be written of every partition, to be compared with a snapshot's ``as_of``."""
+        return await self._night.ends()
+
     async def published(self) -> dict[str, Any]:
         """Wait until everything that is in the log now is published; the snapshot. Raises NotInTime, ServiceFailed."""
         return await self._night.wait_published(self._timeout)
 
+    async def records(self) -> list[LogRecord]:
+        """Everything that the events topic holds now, partition by partition."""
+        return await self._read(self._night.topic)
+
     async def quarantined(self) -> list[LogRecord]:
         """What was refused so far, as it stands in the quarantine topic: headers name reason, detail and source position."""
-        found: list[LogRecord] = []
-        log, topic = self._night.log, self._night.quarantine
-        for partition, bounds in sorted((await log.bounds(topic)).items()):
-            offset = bounds.start
-            while offset < bounds.end:
-                records = await log.read(topic, partition, offset, _READ)
-                found += records
-                offset = records[-1].offset + 1
-        return found
+        return await self._read(self._night.quarantine)
 
     async def end(self) -> None:
         """Stop sending. A failure of the replay that nobody has seen yet is raised."""
@@ -175,6 +175,16 @@ class ReplayedNight:
         await asyncio.wait({self._replay})
         if not self._replay.cancelled():
             self._replay.result()
+
+    async def _read(self, topic: str) -> list[LogRecord]:
+        found: list[LogRecord] = []
+        for partition, bounds in sorted((await self._night.log.bounds(topic)).items()):
+            offset = bounds.start
+            while offset < bounds.end:
+                records = await self._night.log.read(topic, partition, offset, _READ)
+                found += records
+                offset = records[-1].offset + 1
+        return found
 
     def _progress(self, sent: int, at: datetime) -> None:
         self.sent, self._clock = sent, at

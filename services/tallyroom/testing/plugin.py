@@ -54,7 +54,7 @@ def tallyroom_night(tallyroom_servers: "Servers", tmp_path_factory: pytest.TempP
         speed: Speed = "max",
         held: bool = False,
         servers: "Servers | None" = None,
-        timeout: float = 60.0,
+        timeout: float = 120.0,
     ) -> "contextlib.AbstractAsyncContextManager[ReplayedNight]":
         folder = tmp_path_factory.mktemp("night")
         return replayed_night(recording, folder, servers or tallyroom_servers, (speed, held), timeout)

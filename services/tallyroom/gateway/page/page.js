@@ -11,27 +11,25 @@ let language = localStorage.getItem("language") ?? navigator.language.slice(0, 2
 let connected = true;
 let drawing = false;
 
-async function json(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  return answer.json();
-}
-
-/** Ask until it is answered: before the first revision a gateway says 503. */
-async function asked(address) {
+/** Ask until it is answered as wanted: before the first revision a gateway says 503, and a cache may hold what was. */
+async function asked(address, wanted = () => true) {
   for (;;) {
     try {
-      return await json(address);
-    } catch {
-      byId("waiting").textContent = text(language, "waiting");
-      await new Promise((done) => setTimeout(done, 1500));
+      const answer = await fetch(address, { cache: "no-cache" });
+      if (answer.ok && wanted(answer)) return await answer.json();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // a TypeError is what fetch calls a lost connection
     }
+    byId("waiting").textContent = text(language, "waiting");
+    await new Promise((done) => setTimeout(done, 1000));
   }
 }
 
 async function loadDefinition(chain) {
   definitionChain = chain;
-  const found = await asked(`${base}/definition?units=false`);
+  const current = (answer) => chain !== definitionChain || answer.headers.get("tallyroom-definition") === chain;
+  const found = await asked(`${base}/definition?units=false`, current);
+  if (chain !== definitionChain) return; // amended again meanwhile: that one is being read already
   for (const contest of found.contests) contest.byId = new Map(contest.selections.map((item) => [item.id, item]));
   found.areaNames = new Map(found.areas.map((area) => [area.id, area.names]));
   definition = found;
