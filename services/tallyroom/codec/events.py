@@ -19,11 +19,18 @@ Count = Annotated[int, Meta(ge=0, le=10**12)]
 """A figure. The bound keeps the sum of four million units within 64 bits: a typing error must not overflow a total."""
 Time = Annotated[datetime, Meta(tz=True)]
 Environment = Literal["live", "test", "simulation"]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+"""SHA-256, lower-case hex."""
+Place = Annotated[str, Meta(pattern=r"^[0-9]{1,9}:[0-9]{1,18}$(?!\n)")]
+"""PARTITION:OFFSET of a record in the events topic."""
+Figures = dict[Id, Count]
 Text = Annotated[str, Meta(max_length=4096)]
 Names = dict[str, str]
-Share = Annotated[str, Meta(pattern=r"^(0(\.\d{1,12})?|1(\.0{1,12})?)$")]
+Share = Annotated[str, Meta(pattern=r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)$(?!\n)")]
 """A share as a decimal string between 0 and 1."""
 
+MAX_DEPTH: Final = 32
+MAX_DETAIL: Final = 1000
 MAX_EVENT_BYTES: Final = 1_000_000
 """Largest event: Kafka's own default limit of a message. Checked before anything is parsed."""
 
@@ -31,7 +38,7 @@ MAX_EVENT_BYTES: Final = 1_000_000
 class Evidence(Struct, frozen=True, forbid_unknown_fields=True):
     """A document behind an event: its SHA-256 (hex) and where it can be had."""
 
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Hash
     url: str
 
 
@@ -45,8 +52,8 @@ class PartsIn(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class Previous(Struct, frozen=True, forbid_unknown_fields=True):
     """What the source says the figures were before this version."""
 
-    counts: dict[str, Count] = {}
-    ballots: dict[str, Count] = {}
+    counts: Figures = {}
+    ballots: Figures = {}
 
 
 class Event(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -66,9 +73,9 @@ class Report(Event, frozen=True, kw_only=True, tag="report", omit_defaults=True)
 
     contest: Id
     unit: Id
-    version: Annotated[int, Meta(ge=1, le=2**62)]
-    counts: dict[str, Count]
-    ballots: dict[str, Count] = {}
+    version: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    counts: Figures
+    ballots: Figures = {}
     kind: Literal["counted", "recount", "repeat", "correction", "retraction"] = "counted"
     disposition: Literal["counted", "held", "annulled", "not_opened", "cancelled"] = "counted"
     registered: Count | None = None
@@ -77,7 +84,9 @@ class Report(Event, frozen=True, kw_only=True, tag="report", omit_defaults=True)
     round: Annotated[int, Meta(ge=1, le=99)] | None = None
     reason: Text | None = None
     previous: Previous | None = None
-    definition: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    definition: Hash | None = None
+    released: Place | None = None  # a quarantined report sent again by decision of ``operators``
+    operators: tuple[str, ...] = ()
 
 
 class Participation(Event, frozen=True, kw_only=True, tag="participation", omit_defaults=True):
@@ -102,10 +111,11 @@ class Control(Event, frozen=True, kw_only=True, tag="control", omit_defaults=Tru
 
     contest: Id
     area: Id
-    counts: dict[str, Count] = {}
-    ballots: dict[str, Count] = {}
+    counts: Figures = {}
+    ballots: Figures = {}
     registered: Count | None = None
     units_reported: Count | None = None
+    round: Annotated[int, Meta(ge=1, le=99)] | None = None
     version: Annotated[int, Meta(ge=1)] = 1
 
 
@@ -117,7 +127,7 @@ class Estimate(Event, frozen=True, kw_only=True, tag="estimate", omit_defaults=T
     method: Literal["exit_poll", "projection", "quick_count", "poll"]
     contest: Id
     release_at: Time
-    shares: dict[str, Share]
+    shares: dict[Id, Share]
     area: Id | None = None
     turnout: Share | None = None
     sample: Count | None = None
@@ -125,6 +135,12 @@ class Estimate(Event, frozen=True, kw_only=True, tag="estimate", omit_defaults=T
     margin: Share | None = None
     commissioner: str | None = None
     version: Annotated[int, Meta(ge=1)] = 1
+
+
+ResultsStatus = Literal[
+    "pre-election", "unofficial-partial", "unofficial-complete", "certified", "correction", "recount", "suspended",
+    "annulled", "uncontested",
+]  # fmt: skip
 
 
 class Declaration(Event, frozen=True, kw_only=True, tag="declaration", omit_defaults=True):
@@ -138,9 +154,12 @@ class Declaration(Event, frozen=True, kw_only=True, tag="declaration", omit_defa
     contest: Id | None = None
     area: Id | None = None
     body: Id | None = None
-    status: str | None = None
+    kind: Literal["counts", "turnout", "estimates"] | None = None  # of an embargo: what it is about; None: everything
+    status: ResultsStatus | None = None
     winner: Id | None = None
-    seats: dict[str, Count] = {}
+    winners: tuple[Id, ...] = ()  # where several win
+    elected: tuple[Id, ...] = ()  # who takes a seat, where that is not the same as winning (Germany since 2023)
+    seats: Figures = {}
     release_at: Time | None = None
     text: Names = {}
 
@@ -152,9 +171,11 @@ class Desk(Event, frozen=True, kw_only=True, tag="desk", omit_defaults=True):
     operators: Annotated[tuple[str, ...], Meta(min_length=1)]
     contest: Id | None = None
     area: Id | None = None
+    unit: Id | None = None
+    count_group: Id | None = None
     selection: Id | None = None
     target_source: Id | None = None
-    target: str | None = None  # of release and reject: PARTITION:OFFSET of the quarantined event
+    target: Place | None = None  # of release and reject: where the quarantined event stands
     text: Names = {}
     reason: Text | None = None
 
@@ -176,6 +197,13 @@ class AddUnit(_Change, frozen=True, kw_only=True, tag="add_unit"):
 
 class CloseUnit(_Change, frozen=True, kw_only=True, tag="close_unit"):
     """The unit will not report any more; what it reported stays."""
+
+    unit: Id
+    contest: Id | None = None
+
+
+class ReopenUnit(_Change, frozen=True, kw_only=True, tag="reopen_unit"):
+    """A unit that was closed or merged by mistake is expected again; what it reported counts again."""
 
     unit: Id
     contest: Id | None = None
@@ -219,13 +247,13 @@ class WithdrawSelection(_Change, frozen=True, kw_only=True, tag="withdraw_select
     counts_as: Id | None = None
 
 
-Change = AddUnit | CloseUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
+Change = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
 
 
 class Amendment(Event, frozen=True, kw_only=True, tag="amendment", omit_defaults=True):
     """A change of the definition, written to every partition. ``previous``: the chain hash that it continues."""
 
-    previous: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    previous: Hash
     changes: Annotated[tuple[Change, ...], Meta(min_length=1)]
     reason: Text | None = None
 
@@ -265,16 +293,40 @@ def decode_event(data: bytes) -> AnyEvent:
     if len(data) > MAX_EVENT_BYTES:
         raise Undecodable(domain.Refusal.TOO_LARGE, f"{len(data)} bytes, at most {MAX_EVENT_BYTES} are taken")
     try:
-        return _decoder.decode(data)
+        event = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explain(error) from error
+    if event.ext and not fits(event.ext):
+        raise too_deep()
+    return event
 
 
 def explain(error: Exception) -> Undecodable:
     """What a failure of the decoder means: valid JSON that does not fit the schema, or no JSON at all."""
     if isinstance(error, msgspec.ValidationError):
-        return Undecodable(domain.Refusal.SCHEMA, str(error))
-    return Undecodable(domain.Refusal.NOT_JSON, str(error))
+        return Undecodable(domain.Refusal.SCHEMA, str(error)[:MAX_DETAIL])
+    if isinstance(error, RecursionError):
+        return too_deep()
+    return Undecodable(domain.Refusal.NOT_JSON, str(error)[:MAX_DETAIL])
+
+
+def too_deep() -> Undecodable:
+    """Nesting that the decoder would accept or refuse depending on its own stack: one verdict for every worker."""
+    return Undecodable(domain.Refusal.SCHEMA, f"`ext` is nested more than {MAX_DEPTH} levels deep")
+
+
+def fits(ext: dict[str, Any]) -> bool:
+    """Whether an ``ext`` object stays within the depth that is taken."""
+    level: list[Any] = [ext]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        ]
+        if not level:
+            return True
+    return False
 
 
 def encode_event(event: AnyEvent) -> bytes:
@@ -291,6 +343,8 @@ def partition_key(event: AnyEvent) -> bytes:
     match event:
         case Report():
             text = f"{event.contest}|{event.unit}"
+        case Desk() if event.unit is not None:
+            text = f"{event.contest or ''}|{event.unit}"
         case Participation():
             text = f"{event.contest or ''}|{event.unit or event.area or ''}"
         case Estimate():

@@ -7,7 +7,8 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -49,6 +50,10 @@ def _translate(annotation: Any, owner: type, placeholder: typing.ForwardRef) -> 
     """The annotation with every dataclass replaced by its twin."""
     if annotation is owner:
         return placeholder
+    if annotation is datetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]  # a time without a zone cannot be compared with the election clock
+    if annotation is int:
+        return Annotated[int, msgspec.Meta(ge=0, le=10**12)]  # sums of it must stay within 64 bits
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return strict(annotation)
     arguments = typing.get_args(annotation)

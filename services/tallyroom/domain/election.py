@@ -196,6 +196,7 @@ class Threshold:
     share: str
     base: tuple[str, ...] = ("selections",)
     area: str | None = None
+    level: str | None = None  # in each area of this level on its own (12 % in a constituency)
     strict: bool = False
     exempt: tuple[str, ...] = ()
     minimum_parties: int = 0
@@ -213,9 +214,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition of a majority or quorum: ``share`` of ``base`` (and ``lead`` over the next), in ``areas_needed`` areas."""
+    """One condition of a majority or quorum: ``share`` of ``base`` (measures, ``selections`` or ``registered``; and ``lead`` over the next), in ``areas_needed`` areas."""
 
     share: str | None = None
+    of: str | None = None  # the selection or measure whose share it is; None: the leading selection's
     base: tuple[str, ...] = ("selections",)
     lead: str | None = None
     strict: bool = True
@@ -266,6 +268,23 @@ class PreviousResult:
     units: Mapping[str, PreviousCounts] = field(default_factory=dict)
 
 
+class ReleaseKind(StrEnum):
+    """What an embargo is about."""
+
+    COUNTS = "counts"
+    TURNOUT = "turnout"
+    ESTIMATES = "estimates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """When something of a contest may become public; None: all areas, all kinds. The most particular one holds."""
+
+    at: datetime
+    area: str | None = None
+    kind: ReleaseKind | None = None
+
+
 class Closure(StrEnum):
     """Why a unit is no longer expected."""
 
@@ -277,7 +296,7 @@ class Closure(StrEnum):
 class Contest:
     """One question put to voters, with its own unit set and area tree.
 
-    ``areas``: area id -> parent area id (None for the root: exactly one). ``units``: reporting unit id -> area id (a leaf area).
+    ``areas``: area id -> parent area id (None for the root: exactly one). ``units``: reporting unit id -> area id .
     ``source``: the one authoritative source of its reports; ``unit_sources`` names another one for single units.
     """
 
@@ -291,6 +310,7 @@ class Contest:
     unit_sources: Mapping[str, str] = field(default_factory=dict)
     rule: Rule | None = None
     release_at: datetime | None = None
+    releases: tuple[Release, ...] = ()
     round: int | None = None
     count_groups: tuple[str, ...] = ()
     closed_units: Mapping[str, Closure] = field(default_factory=dict)  # units that are no longer expected

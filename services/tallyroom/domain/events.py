@@ -128,6 +128,14 @@ class CloseUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReopenUnit:
+    """A closed or merged unit is expected again; what it reported counts again. ``contest`` None: in all."""
+
+    unit: str
+    contest: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeUnits:
     """``units`` are counted with ``into``: closed, their registers added to it; what they reported is withdrawn."""
 
@@ -170,7 +178,7 @@ class WithdrawSelection:
     counts_as: str | None = None
 
 
-Change = AddUnit | CloseUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
+Change = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
