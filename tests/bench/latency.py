@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
 
 from tallyroom.store import open_store
 from tests.bench.material import now
@@ -55,7 +56,7 @@ async def produce(
     """Send at a rate; (partition, offset, time of sending) of every record."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=2)
     await producer.start()
-    sent: list[tuple[asyncio.Future[object], float]] = []
+    sent: list[tuple[asyncio.Future[RecordMetadata], float]] = []
     started = now()
     try:
         for index, (key, value) in enumerate(records):
@@ -73,7 +74,10 @@ async def produce(
 def percentiles(latencies: list[float]) -> dict[str, float]:
     """p50 and p99 in ms."""
     ordered = sorted(latencies)
-    pick = lambda share: round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)  # noqa: E731
+
+    def pick(share: float) -> float:
+        return round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+
     return {"p50_ms": pick(0.50), "p99_ms": pick(0.99)}
 
 

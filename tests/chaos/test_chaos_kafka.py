@@ -118,8 +118,14 @@ class Chaos:
     chance: random.Random
 
     async def kill_a_tabulator(self) -> None:
-        """As the kernel does it when memory is short."""
-        await restarted(self.night, self.chance.choice(["tabulator-1", "tabulator-2"]), signal.SIGKILL)
+        """As the kernel does it when memory is short. The other one takes over and lives on."""
+        killed, other = self.chance.sample(["tabulator-1", "tabulator-2"], 2)
+        await until(lambda: self.night.services[other].pid is not None, f"{other} to run")
+        survivor = self.night.services[other].pid
+        await restarted(self.night, killed, signal.SIGKILL)
+        ends = await self.night.ends()
+        await until(lambda: self.reader.reached(ends), "the partitions of the dead one to go on")
+        assert self.night.services[other].pid == survivor, f"{other} ended when it took over"
 
     async def freeze_a_tabulator(self) -> None:
         """Past the session's end and until the other one has taken over; then it wakes, still thinking that it owns all."""

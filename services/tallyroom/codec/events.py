@@ -203,7 +203,7 @@ class CloseUnit(_Change, frozen=True, kw_only=True, tag="close_unit"):
 
 
 class ReopenUnit(_Change, frozen=True, kw_only=True, tag="reopen_unit"):
-    """A unit that was closed or merged by mistake is expected again; what it reported counts again."""
+    """A unit that was closed by mistake is expected again (a merged one is not: its register is another unit's)."""
 
     unit: Id
     contest: Id | None = None
@@ -293,7 +293,7 @@ def decode_event(data: bytes) -> AnyEvent:
     if len(data) > MAX_EVENT_BYTES:
         raise Undecodable(domain.Refusal.TOO_LARGE, f"{len(data)} bytes, at most {MAX_EVENT_BYTES} are taken")
     try:
-        event = _decoder.decode(data)
+        event: AnyEvent = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explain(error) from error
     if event.ext and not fits(event.ext):

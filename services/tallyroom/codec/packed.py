@@ -88,6 +88,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     area: str | None = None
     version: int | None = None
     superseded: int | None = None
+    at: int | None = None  # election time, ms since the epoch
     kind: str | None = None
     reason: str | None = None
     fell: dict[str, tuple[int, int]] | None = None
@@ -117,6 +118,7 @@ def decrease_entry(decrease: Decrease) -> Entry:
         area=leaf.area,
         version=decrease.version,
         superseded=decrease.before_version,
+        at=decrease.at,
         kind=decrease.kind,
         reason=decrease.reason,
         fell=dict(decrease.figures),

@@ -51,7 +51,9 @@ def _translate(annotation: Any, owner: type, placeholder: typing.ForwardRef) -> 
     if annotation is owner:
         return placeholder
     if annotation is datetime:
-        return Annotated[datetime, msgspec.Meta(tz=True)]  # a time without a zone cannot be compared with the election clock
+        return Annotated[
+            datetime, msgspec.Meta(tz=True)
+        ]  # a time without a zone cannot be compared with the election clock
     if annotation is int:
         return Annotated[int, msgspec.Meta(ge=0, le=10**12)]  # sums of it must stay within 64 bits
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
@@ -66,5 +68,5 @@ def _translate(annotation: Any, owner: type, placeholder: typing.ForwardRef) -> 
     if origin is tuple:
         return tuple[inner]
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return dict[inner]
+        return types.GenericAlias(dict, inner)
     return annotation

@@ -1,20 +1,31 @@
 """Contradictions that a definition may hold, each as one sentence naming the place."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from tallyroom.domain.election import Contest, Definition, Threshold
+from tallyroom.domain.election import CandidateVotes, Contest, Definition, Selection, Threshold
 
 SELECTIONS = "selections"
 """In accounting: the sum of the contest's counts."""
+REGISTERED = "registered"
+"""In conditions: the register of voters."""
+RESERVED = frozenset({SELECTIONS, REGISTERED, "invalid"})
+"""Words of the definition that no selection or measure may be called by (but for the measure ``invalid``)."""
+EVENT_TYPES = frozenset({"report", "amendment", "participation", "control", "estimate", "declaration", "desk"})
+METHODS = frozenset(
+    {
+        "hare", "droop", "dhondt", "sainte-lague", "modified-sainte-lague", "plurality", "majority", "referendum",
+        "ranked", "none",
+    }
+)  # fmt: skip
+SCHEMA = "tallyroom.definition/v1"
 
 
 def problems(definition: Definition) -> Iterator[str]:
     """Every contradiction found; nothing if the definition is sound."""
     areas = {area.id for area in definition.areas}
     units = {unit.id for unit in definition.units}
-    sources = {source.id for source in definition.sources}
     pools = {pool.id for pool in definition.pools}
     for what, ids in (
         ("area", (area.id for area in definition.areas)),
@@ -23,13 +34,20 @@ def problems(definition: Definition) -> Iterator[str]:
         ("source", (source.id for source in definition.sources)),
     ):
         yield from _identifiers(what, ids)
+    if definition.schema != SCHEMA:
+        yield f"schema {definition.schema} is not {SCHEMA}"
+    reporters = {source.id for source in definition.sources if "report" in source.may_report}
+    for source in definition.sources:
+        unknown = sorted(set(source.may_report) - EVENT_TYPES)
+        if unknown:
+            yield f"source {source.id} may report {', '.join(unknown)}, which is no type of event"
     for unit in definition.units:
         if unit.pool is not None and unit.pool not in pools:
             yield f"unit {unit.id}: pool {unit.pool} is not defined"
         if unit.registered is not None and unit.registered < 0:
             yield f"unit {unit.id}: registered is negative"
     for contest in definition.contests:
-        yield from (f"contest {contest.id}: {text}" for text in _contest(contest, areas, units, sources))
+        yield from (f"contest {contest.id}: {text}" for text in _contest(contest, areas, units, reporters))
     contests = {contest.id for contest in definition.contests}
     for body in definition.bodies:
         yield from (f"body {body.id}: contest {c} is not defined" for c in body.contests if c not in contests)
@@ -47,15 +65,23 @@ def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[st
     yield from _selections(contest)
     yield from _accounting(contest)
     yield from _tree(contest, areas)
+    yield from _identifiers("count group", contest.count_groups)
+    yield from (f"count group {name} contains '#'" for name in contest.count_groups if "#" in name)
     leaves = set(contest.areas)
     for unit, area in contest.units.items():
         if unit not in units:
             yield f"unit {unit} is not defined"
         if area not in leaves:
             yield f"unit {unit}: area {area} is not in the contest's areas"
-    for source in {contest.source, *contest.unit_sources.values()} - sources:
-        yield f"source {source} is not defined"
+    for source in sorted({contest.source, *contest.unit_sources.values()} - sources):
+        yield f"source {source} is not defined, or may not send reports"
+    for what, named in (("closed_units", contest.closed_units), ("unit_sources", contest.unit_sources)):
+        yield from (
+            f"{what} names unit {unit}, which is not in the contest" for unit in named if unit not in contest.units
+        )
     if contest.rule is not None:
+        if contest.rule.method not in METHODS:
+            yield f"method {contest.rule.method} is not one of {', '.join(sorted(METHODS))}"
         for threshold in contest.rule.thresholds:
             yield from _threshold(threshold)
 
@@ -63,18 +89,59 @@ def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[st
 def _selections(contest: Contest) -> Iterator[str]:
     ids = [selection.id for selection in contest.selections]
     yield from _identifiers("selection", ids)
+    yield from (f"selection {name} has a name that the definition itself uses" for name in ids if name in RESERVED)
     if not ids:
         yield "it has no selections"
+    parents = {selection.id: selection.parent for selection in contest.selections}
+    heirs = {selection.id: selection.counts_as for selection in contest.selections}
+    yield from (f"selection {name} is above itself" for name in _circular(parents))
+    yield from (f"votes of selection {name} come back to it" for name in _circular(heirs))
     for selection in contest.selections:
+        if selection.counts_as is not None:
+            yield from _reassignment(contest, selection, parents)
         if selection.parent is not None and selection.parent not in ids:
             yield f"selection {selection.id}: parent {selection.parent} is not a selection"
         if selection.counts_as not in (None, "invalid", *ids):
             yield f"selection {selection.id}: counts_as {selection.counts_as} is not a selection"
 
 
+def _circular(above: Mapping[str, str | None]) -> list[str]:
+    """Names from which following ``above`` never ends."""
+    found = []
+    for name in above:
+        at: str | None = name
+        for _ in above:
+            at = above.get(at) if at is not None else None
+        if at in above:
+            found.append(name)
+    return found
+
+
+def _reassignment(contest: Contest, selection: Selection, parents: Mapping[str, str | None]) -> Iterator[str]:
+    """Votes may only pass where every sum stays right: between choices that are inside the same list, or inside none."""
+    if contest.accounting.marks_per_ballot > 1 and selection.counts_as == "invalid":
+        yield f"selection {selection.id}: its votes are marks, which cannot become invalid ballots"
+    if contest.accounting.candidate_votes is CandidateVotes.BESIDE:
+        return
+    involved = {selection.id, selection.counts_as}
+    if not involved.isdisjoint(parents.values()):
+        yield f"selection {selection.id}: votes of a list are its candidates' and cannot count as something else"
+    elif selection.parent is not None and parents.get(str(selection.counts_as), None) != selection.parent:
+        yield f"selection {selection.id}: its votes are inside {selection.parent} and can only pass within it"
+    elif selection.parent is None and parents.get(str(selection.counts_as)) is not None:
+        yield f"selection {selection.id}: its votes cannot pass into a list"
+
+
 def _accounting(contest: Contest) -> Iterator[str]:
     accounting = contest.accounting
     known = {SELECTIONS, *accounting.measures}
+    for name in sorted(set(accounting.measures) & {selection.id for selection in contest.selections}):
+        yield f"{name} is a measure and a selection: figures are found by name"
+    for identity in accounting.identities:
+        if not identity.parts:
+            yield "an identity has no parts"
+        if identity.total == SELECTIONS:
+            yield "the total of an identity must be a measure, not 'selections'"
     if len(set(accounting.measures)) != len(accounting.measures) or SELECTIONS in accounting.measures:
         yield "its measures must be different names, none of them 'selections'"
     if accounting.cast is not None and accounting.cast not in accounting.measures:

@@ -214,7 +214,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition of a majority or quorum: ``share`` of ``base`` (measures, ``selections`` or ``registered``; and ``lead`` over the next), in ``areas_needed`` areas."""
+    """One condition of a majority or quorum: ``share`` of ``base``, and ``lead`` over the next, in ``areas_needed`` areas.
+
+    ``base``: measures, ``selections`` or ``registered``.
+    """
 
     share: str | None = None
     of: str | None = None  # the selection or measure whose share it is; None: the leading selection's
@@ -296,7 +299,7 @@ class Closure(StrEnum):
 class Contest:
     """One question put to voters, with its own unit set and area tree.
 
-    ``areas``: area id -> parent area id (None for the root: exactly one). ``units``: reporting unit id -> area id .
+    ``areas``: area id -> parent area id (None for the root: exactly one). ``units``: reporting unit id -> area id.
     ``source``: the one authoritative source of its reports; ``unit_sources`` names another one for single units.
     """
 

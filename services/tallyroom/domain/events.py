@@ -129,7 +129,7 @@ class CloseUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReopenUnit:
-    """A closed or merged unit is expected again; what it reported counts again. ``contest`` None: in all."""
+    """A closed unit is expected again. ``contest`` None: in all."""
 
     unit: str
     contest: str | None = None

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
 from tallyroom.codec.events import Amendment, AnyEvent, Undecodable, decode_event, partition_key
 from tallyroom.log.base import Entry
@@ -16,7 +17,7 @@ def headers(event: AnyEvent, at: datetime) -> tuple[tuple[str, bytes], ...]:
     return (
         _SPEC,
         ("ce_id", event.id.encode()),
-        ("ce_source", f"/tallyroom/{event.election}/{event.source}".encode()),
+        ("ce_source", quote(f"/tallyroom/{event.election}/{event.source}").encode()),
         ("ce_type", f"org.tallyroom.{event.__struct_config__.tag}.v1".encode()),
         ("ce_time", at.isoformat().encode()),
         _JSON,

@@ -42,7 +42,7 @@ class View:
         self.changed: set[Place] = set()
         self.asides: dict[str, dict[str, Any]] = {}  # JSON objects by event id
         self.asides_changed = True
-        self.corrections: dict[str, list[dict[str, Any]]] = {}
+        self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = {}
         self.amendments: dict[str, tuple[DomainAmendment, str]] = {}  # by id, with the chain hash reached
         self.replan(plan)
 
@@ -113,12 +113,11 @@ class View:
                 "partition": number,
                 **{k: v for k, v in shown.items() if k not in ("entry", "event") and v is not None},
             }
-            listed = self.corrections.setdefault(entry.contest or "", [])
-            if shown not in listed[-1000:]:  # a journal read again after a rollback
-                listed.append(shown)
-                contest = self.plan.contests.get(entry.contest or "")
-                if contest is not None:
-                    self.changed.add((contest.id, contest.root))
+            listed = self._corrections.setdefault(entry.contest or "", {})
+            listed[entry.at or 0, number, entry.offset] = shown  # keyed: a journal may be read again after a rollback
+            contest = self.plan.contests.get(entry.contest or "")
+            if contest is not None:
+                self.changed.add((contest.id, contest.root))
             return
         raw = bytes(entry.event)
         event = decode_known(raw)
@@ -127,6 +126,10 @@ class View:
             return
         self.asides[event.id] = msgspec.json.decode(raw)
         self.asides_changed = True
+
+    def corrections(self) -> dict[str, list[dict[str, Any]]]:
+        """Figures that fell, by contest, in the order in which they were reported (ties: by partition and offset)."""
+        return {contest: [listed[key] for key in sorted(listed)] for contest, listed in self._corrections.items()}
 
     def sum_changed(self) -> set[Place]:
         """Sum the places that moved over all partitions; returns them and starts collecting anew."""

@@ -14,14 +14,14 @@ import msgspec
 
 from tallyroom import __version__
 from tallyroom.codec.definition import encode_definition
-from tallyroom.domain.errors import StoreUnavailable
+from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.keep import Keeper
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.asides import sections
 from tallyroom.results.documents import Deriver
-from tallyroom.store.base import Answer, Lease, RevisionStore, StoreMeta, TotalsStore
+from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
 from tallyroom.telemetry.logs import get_logger
@@ -64,6 +64,14 @@ class Publisher:
         self._metrics = metrics
         self._wall = wall
         self._deriver = Deriver(plan)
+        documents = 2 + sum(1 + len(contest.children) for contest in plan.contests.values())
+        if documents > MAX_FIELDS:
+            raise DefinitionError(
+                f"The definition makes {documents} documents a revision; the store takes {MAX_FIELDS} at once.",
+                "split the election into several definitions",
+            )
+        self._embargoed: set[str] = set()
+        self._mixed_since: float | None = None
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
@@ -132,7 +140,11 @@ class Publisher:
         kept = self._keeper.load()
         if kept is not None and (stored is None or kept.number > stored.number):
             answer = await self._revisions.publish(lease, kept.number, kept.head, kept.documents)
-            self._logger.warning("the store had lost the last revision; put back from disk", answer=str(answer))
+            if answer is not Answer.OK:
+                raise StoreUnavailable(
+                    f"putting revision {kept.number} back was answered {answer}.", "none: tried again"
+                )
+            self._logger.warning("the store had lost the last revision; put back from disk", revision=kept.number)
             head, number, documents = kept.head, kept.number, kept.documents
         elif stored is not None:
             head, number = stored.head, stored.number
@@ -159,6 +171,9 @@ class Publisher:
                 await self._publish(lease, view, documents)
         self._keep()
         await self._stalled(view, now)
+        self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
+        if self._head is not None:
+            self._metrics.snapshot_age.set((self._wall() - self._head.generated_at).total_seconds())
 
     async def _follow_store(self, lease: Lease) -> None:
         """A store that lost its revision (flushed, replaced) gets the last good one back at once."""
@@ -184,10 +199,14 @@ class Publisher:
     def _follow_definition(self, view: View) -> bool:
         """Show an amended definition once every partition has it; until then the cut mixes two and is not shown."""
         chains = view.chains()
+        if len(chains) > 1:
+            self._mixed_since = self._mixed_since or time.monotonic()
+            if time.monotonic() - self._mixed_since > STALL_S:
+                self._doubt("an amendment has not reached every partition, or not in the same order")
+            return False
+        self._mixed_since = None
         if chains == {self._plan.chain}:
             return True
-        if len(chains) > 1:
-            return False
         plan = self._plan
         by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.amendments.values()}
         while plan.chain not in chains and plan.chain in by_previous:
@@ -204,13 +223,18 @@ class Publisher:
     def _derive(self, view: View) -> dict[str, bytes]:
         """Documents that differ from the published ones, encoded once."""
         clock = self._clock(view)
+        embargoed = {name for name, contest in self._plan.contests.items() if self._deriver.embargoed(contest, clock)}
+        for name in self._embargoed - embargoed:  # its time has come: all of it, not only what changes next
+            view.changed.update((name, area) for area in self._plan.contests[name].contest.areas)
+            view.asides_changed = True
+        self._embargoed = embargoed
         places = view.sum_changed()
-        made = dict(self._deriver.documents(places, view.totals, view.corrections, clock))
+        made = dict(self._deriver.documents(places, view.totals, view.corrections(), clock))
         if view.asides_changed or self._head is None or self._head.clock != clock:
             made["election"] = {
                 "notes": self._plan.definition.notes,
                 "attribution": self._plan.definition.attribution,
-                **sections(view.asides.values(), clock),
+                **sections(view.asides.values(), clock, embargoed),
             }
             view.asides_changed = False
         if self._head is None or self._head.definition != self._plan.chain or "definition" not in self._hashes:

@@ -50,7 +50,9 @@ def lines_of(rule: Rule | None) -> tuple[Fraction, ...]:
     """Shares that decide something in the contest: thresholds, conditions, and the absolute majority."""
     if rule is None:
         return (_HALF,)
-    thresholds = [item for top in rule.thresholds for item in (top, *top.alternatives)]
+    thresholds = list(rule.thresholds)
+    for threshold in thresholds:  # grows while it is read: alternatives may have alternatives
+        thresholds += threshold.alternatives
     conditions = [condition.share for condition in rule.conditions if condition.share is not None]
     return (*dict.fromkeys([_HALF, *(Fraction(item.share) for item in thresholds), *map(Fraction, conditions)]),)
 
@@ -59,7 +61,7 @@ def status(row: Row, expected: int) -> Status:
     """Complete needs every expected unit complete or closed and nothing held: then nothing is outstanding."""
     apart = row[Column.ANNULLED] + row[Column.NOT_OPENED] + row[Column.CANCELLED]
     reported = row[Column.COMPLETE] + apart
-    if reported >= expected > 0 and not row[Column.PARTIAL] and not row[Column.HELD]:
+    if reported >= expected and (expected or any(row[COUNTERS:])) and not row[Column.PARTIAL] and not row[Column.HELD]:
         return Status.UNOFFICIAL_COMPLETE
     if reported or row[Column.PARTIAL] or row[Column.HELD]:
         return Status.UNOFFICIAL_PARTIAL

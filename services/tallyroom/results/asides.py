@@ -3,7 +3,7 @@
 Estimates stay out until their own release time has come on the election clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,20 +16,25 @@ _SECTIONS: Final = {
 _LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext"})
 
 
-def sections(events: Iterable[Mapping[str, Any]], now: datetime | None) -> dict[str, list[dict[str, Any]]]:
+def sections(
+    events: Iterable[Mapping[str, Any]], now: datetime | None, embargoed: Container[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """Snapshot sections from decoded events (JSON objects), each ordered by the time it was reported.
 
     Of several versions of the same bulletin, estimate or control the highest version is shown; declarations all are.
+    ``embargoed``: contests of which no control total or declaration may be seen yet.
     """
     newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for event in events:
-        if event["type"] not in _SECTIONS or _withheld(event, now):
+        if event["type"] not in _SECTIONS or _withheld(event, now, embargoed):
             continue
         key = _subject(event)
         if key not in newest or event.get("version", 1) >= newest[key].get("version", 1):
             newest[key] = event
     made: dict[str, list[dict[str, Any]]] = {"turnout": [], "estimates": [], "declared": []}
-    for event in sorted(newest.values(), key=lambda item: (str(item["reported_at"]), str(item["id"]))):
+    for event in sorted(
+        newest.values(), key=lambda item: (datetime.fromisoformat(item["reported_at"]), str(item["id"]))
+    ):
         shown = {name: value for name, value in event.items() if name not in _LEFT_OUT}
         if _SECTIONS[event["type"]] == "declared":
             shown = {"kind": event["type"], **shown}
@@ -37,7 +42,9 @@ def sections(events: Iterable[Mapping[str, Any]], now: datetime | None) -> dict[
     return made
 
 
-def _withheld(event: Mapping[str, Any], now: datetime | None) -> bool:
+def _withheld(event: Mapping[str, Any], now: datetime | None, embargoed: Container[str]) -> bool:
+    if event["type"] in ("control", "declaration"):
+        return event.get("contest") in embargoed
     if event["type"] != "estimate":
         return False
     release = datetime.fromisoformat(event["release_at"])
@@ -48,9 +55,17 @@ def _subject(event: Mapping[str, Any]) -> tuple[Any, ...]:
     """What the event is about: events about the same supersede each other by version."""
     match event["type"]:
         case "participation":
-            return ("participation", event["as_of"], event.get("area"), event.get("unit"), event["measure"])
+            return (
+                "participation",
+                event["source"],
+                datetime.fromisoformat(event["as_of"]),
+                event.get("contest"),
+                event.get("area"),
+                event.get("unit"),
+                event["measure"],
+            )
         case "estimate":
-            return ("estimate", event["pollster"], event["contest"], event.get("area"))
+            return ("estimate", event["pollster"], event["method"], event["contest"], event.get("area"))
         case "control":
             return ("control", event["contest"], event["area"], event["source"])
         case _:

@@ -138,9 +138,9 @@ class RevisionStore(Hints, Protocol):
     async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
         """Write documents and head in one step.
 
-        FENCED if the lease is not the newest, MOVED unless ``revision`` is the stored one + 1.
+        FENCED if the lease is not the newest, MOVED unless ``revision`` is higher than the stored one.
 
-        A store without any revision takes every number: that is how the last one is put back after the store was lost.
+        Numbers may be left out: one that was reserved and never published is not used again.
         """
 
     async def head(self) -> Revision | None:

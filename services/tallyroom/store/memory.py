@@ -136,7 +136,7 @@ class MemoryStore:
         state = self._state
         if lease != state.lease:
             return Answer.FENCED
-        if state.revision is not None and revision != state.revision.number + 1:
+        if state.revision is not None and revision <= state.revision.number:
             return Answer.MOVED
         state.revision = Revision(revision, head)
         state.documents.update(documents)

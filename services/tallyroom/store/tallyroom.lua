@@ -98,13 +98,14 @@ local function release(keys, args)
 end
 
 -- keys: revision, lease; args: owner, token, revision, head, document field, bytes, document field, bytes, ...
--- A store without a revision takes any number: the last one is put back after the store was lost.
+-- Any higher number is taken: one that was reserved and never published is skipped, and the last revision is put back
+-- after the store was lost.
 local function publish(keys, args)
   if not newest(keys[2], args[1], args[2]) then
     return 'FENCED'
   end
   local stored = redis.call('HGET', keys[1], 'revision')
-  if stored and tonumber(stored) + 1 ~= tonumber(args[3]) then
+  if stored and tonumber(stored) >= tonumber(args[3]) then
     return 'MOVED'
   end
   redis.call('HSET', keys[1], 'revision', args[3], 'head', args[4], unpack(args, 5))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, singledispatch
 
+from tallyroom.domain.checks import problems
 from tallyroom.domain.election import Closure, Contest, Definition, ReportingUnit
 from tallyroom.domain.events import (
     AddSelection,
@@ -13,6 +14,7 @@ from tallyroom.domain.events import (
     CloseUnit,
     MergeUnits,
     MoveUnit,
+    ReopenUnit,
     ReregisterUnit,
     WithdrawSelection,
 )
@@ -26,6 +28,8 @@ def amend(definition: Definition, amendment: Amendment) -> Definition:
     """The definition after all changes of the amendment, or none of them (AmendmentError)."""
     for change in amendment.changes:
         definition = _apply(change, definition)
+    for problem in problems(definition):
+        raise AmendmentError(problem)
     return definition
 
 
@@ -49,10 +53,31 @@ def _(change: CloseUnit, definition: Definition) -> Definition:
 
 
 @_apply.register
+def _(change: ReopenUnit, definition: Definition) -> Definition:
+    places = [c.id for c in definition.contests if change.unit in c.closed_units and change.contest in (None, c.id)]
+    if not places:
+        raise AmendmentError(f"unit {change.unit} is not closed in {change.contest or 'any contest'}")
+
+    def reopened(item: Contest) -> Contest:
+        if item.closed_units[change.unit] is Closure.MERGED:
+            raise AmendmentError(f"unit {change.unit} was merged: its register is another unit's now")
+        return replace(item, closed_units={u: c for u, c in item.closed_units.items() if u != change.unit})
+
+    for place in places:
+        definition = _contest(definition, place, reopened)
+    return definition
+
+
+@_apply.register
 def _(change: MergeUnits, definition: Definition) -> Definition:
     heir = _unit(definition, change.into)
-    if change.into in change.units:
-        raise AmendmentError(f"unit {change.into} cannot be merged into itself")
+    if change.into in change.units or len(set(change.units)) < len(change.units):
+        raise AmendmentError(f"{', '.join(change.units)} cannot be merged into {change.into}: a unit is named twice")
+    for contest in definition.contests:
+        if not contest.units.keys().isdisjoint(change.units) and change.into not in contest.units:
+            raise AmendmentError(f"contest {contest.id} does not expect unit {change.into}")
+        if change.into in contest.closed_units:
+            raise AmendmentError(f"unit {change.into} is closed in contest {contest.id}")
     registered = heir.registered
     for identifier in change.units:
         unit = _unit(definition, identifier)
@@ -137,6 +162,8 @@ def _close(definition: Definition, unit: str, contest: str | None, closure: Clos
         raise AmendmentError(f"unit {unit} is not expected in {contest or 'any contest'}")
 
     def closed(item: Contest) -> Contest:
+        if item.closed_units.get(unit) is Closure.MERGED:
+            raise AmendmentError(f"unit {unit} was merged with another one: its counts are that one's")
         return replace(item, closed_units={**item.closed_units, unit: closure})
 
     for place in places:

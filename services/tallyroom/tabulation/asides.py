@@ -1,5 +1,7 @@
 """Whether an event that is no report may stand: right election and environment, a source that may send it, known places."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Final, Protocol
 
 from tallyroom.domain.events import Refusal
@@ -18,9 +20,12 @@ class Event(Protocol):
     def environment(self) -> str: ...
     @property
     def source(self) -> str: ...
+    @property
+    def reported_at(self) -> datetime: ...
 
 
 _NAMED: Final = ("contest", "unit", "area")
+_LAST_YEAR: Final = 2100
 
 
 def judge_aside(plan: Plan, event: Event, kind: str) -> Refused | None:
@@ -35,7 +40,48 @@ def judge_aside(plan: Plan, event: Event, kind: str) -> Refused | None:
         return Refused(Refusal.UNKNOWN_SOURCE, f"{kind} {event.id}: source {event.source!r} is not defined")
     if kind not in allowed:
         return Refused(Refusal.WRONG_SOURCE, f"{kind} {event.id}: {event.source!r} may not send a {kind}")
-    return _places(plan, event, kind)
+    if not 1970 < event.reported_at.year < _LAST_YEAR:
+        return Refused(Refusal.SCHEMA, f"{kind} {event.id}: reported_at {event.reported_at} is outside of 1970 to 2100")
+    if kind == "participation" and not _says_turnout(event):
+        detail = f"participation {event.id} needs ballots or turnout, and one of area and unit at most"
+        return Refused(Refusal.SCHEMA, detail)
+    return _places(plan, event, kind) or _selections(plan, event, kind)
+
+
+def _says_turnout(event: Event) -> bool:
+    figures = (getattr(event, "ballots", None), getattr(event, "turnout", None))
+    places = (getattr(event, "area", None), getattr(event, "unit", None))
+    return figures != (None, None) and None in places
+
+
+def _selections(plan: Plan, event: Event, kind: str) -> Refused | None:
+    """Names of selections, measures, bodies and sources that the definition does not have."""
+    contest = plan.contests.get(getattr(event, "contest", None) or "")
+    if contest is not None:
+        named: list[str | None] = [
+            *_keys(event, "counts", kind == "control"),
+            *_keys(event, "shares", kind == "estimate"),
+        ]
+        named += [getattr(event, "winner", None), getattr(event, "selection", None)]
+        named += [*getattr(event, "winners", ()), *getattr(event, "elected", ())]
+        unknown = [name for name in named if name and name not in contest.expected_keys]
+        if unknown:
+            return Refused(
+                Refusal.UNKNOWN_SELECTION, f"{kind} {event.id}: {unknown[0]!r} is not a selection of {contest.id}"
+            )
+        strange = [name for name in _keys(event, "ballots", kind == "control") if name not in contest.measures]
+        if strange:
+            return Refused(
+                Refusal.UNKNOWN_MEASURE, f"{kind} {event.id}: {strange[0]!r} is not a measure of {contest.id}"
+            )
+    source = getattr(event, "target_source", None)
+    if source is not None and source not in plan.may_report:
+        return Refused(Refusal.UNKNOWN_SOURCE, f"{kind} {event.id}: target source {source!r} is not defined")
+    return None
+
+
+def _keys(event: Event, name: str, carried: bool) -> Iterable[str]:
+    return getattr(event, name) if carried else ()
 
 
 def _places(plan: Plan, event: Event, kind: str) -> Refused | None:

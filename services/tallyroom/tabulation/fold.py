@@ -25,6 +25,7 @@ class Decrease(NamedTuple):
     leaf: Leaf
     version: int
     before_version: int
+    at: int  # reported_at of the report that lowered them, ms since the epoch
     kind: str
     reason: str
     figures: Mapping[str, tuple[int, int]]
@@ -145,34 +146,35 @@ class PartitionFold:
             return self._refuse(Refused(Refusal.INVALID_AMENDMENT, detail))
         try:
             definition = amend(self.plan.definition, amendment)
+            plan = Plan(definition, chain, self.plan.chains)
         except AmendmentError as error:
             return self._refuse(Refused(Refusal.INVALID_AMENDMENT, f"amendment {amendment.id}: {error}"))
         self.tallies.amendments += 1
         self._settle()
-        self.replan(Plan(definition, chain, self.plan.chains))
+        self.replan(plan)
         return None
 
     def replan(self, plan: Plan) -> None:
         """Judge by another definition from here on, and fold the cells anew under it."""
         units = [(name, slot.state) for name, slot in self._by_name.items() if slot.state is not None]
         before = {place: cell.values for place, cell in self._cells.items()}
+        waiting = set(self._changes.cells)
         self.plan = plan
         self._slots, self._by_name, self._cells = {}, {}, {}
-        for place, values in before.items():
+        for place in before:
             contest = plan.contests[place[0]]
             self._cells[place] = Cell(contest, place[1], (0,) * contest.width)
-            self._changes.cells[place] = widened(values, contest.width)
         for name, state in units:
             slot = self._slot_by_name(name)
             slot.state, slot.row = state, contribution(slot.leaf, state)
             self._add(slot.cell, slot.row)
         self._settle()
+        # A cell that is the same as before need not be written for the amendment's sake, but may still wait to be written.
         for place, cell in self._cells.items():
-            contest = plan.contests[place[0]]
-            if place in before and widened(before[place], contest.width) == cell.values:
-                del self._changes.cells[place]
-            else:
+            if place in waiting or widened(before.get(place, ()), cell.contest.width) != cell.values:
                 self._changes.cells[place] = cell.values
+            else:
+                self._changes.cells.pop(place, None)
 
     def take(self) -> Changes:
         """Everything that changed since the last call, as absolute values."""
@@ -217,7 +219,9 @@ class PartitionFold:
                 tallies.decreases += len(figures)
                 reason = report.reason or NO_REASON
                 kind = str(kind_of(state))
-                self._changes.decreases.append(Decrease(offset, leaf, state[0], previous[0], kind, reason, figures))
+                self._changes.decreases.append(
+                    Decrease(offset, leaf, state[0], previous[0], state[1], kind, reason, figures)
+                )
         tallies.accepted += 1
         if state[1] > tallies.reported_at:
             tallies.reported_at = state[1]
@@ -233,6 +237,8 @@ class PartitionFold:
 
     def _find(self, report: Report, key: bytes | None) -> _Slot | Refused:
         """The slot of a report that the fast path did not find: a unit's first report, or something wrong."""
+        if report.election != self.plan.election:
+            return Refused(Refusal.WRONG_ELECTION, f"{report.contest}|{report.unit}: election {report.election!r}")
         contest = self.plan.contests.get(report.contest)
         if contest is None:
             return Refused(Refusal.UNKNOWN_CONTEST, f"contest {report.contest!r} is not in the definition")

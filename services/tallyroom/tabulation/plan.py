@@ -50,6 +50,11 @@ class Leaf:
     complete: Row = field(repr=False)  # the counters of the ordinary case: counted, all parts in, register unchanged
 
     @property
+    def secondary(self) -> bool:
+        """Whether the unit's voters are counted with another leaf: a unit's first group carries its register."""
+        return self.group is not None and self.group != self.plan.contest.count_groups[0]
+
+    @property
     def name(self) -> str:
         """The leaf's name in the store: contest|unit, with #group where the contest counts by group."""
         return f"{self.plan.id}|{self.unit}" + (f"#{self.group}" if self.group else "")
@@ -151,11 +156,12 @@ class ContestPlan:
 
     def _reassigned(self) -> Iterator[tuple[int, int | None]]:
         """(column of a withdrawn selection, column that inherits its votes; None: they become invalid ballots)."""
-        for selection in self.contest.selections:
-            if selection.counts_as == INVALID:
-                yield self.column(selection.id), None
-            elif selection.counts_as is not None:
-                yield self.column(selection.id), self.column(selection.counts_as)
+        counts_as = {selection.id: selection.counts_as for selection in self.contest.selections}
+        for name, heir in counts_as.items():
+            while heir is not None and heir != INVALID and counts_as[heir] is not None:
+                heir = counts_as[heir]  # an heir that withdrew too; `problems` refuses circles
+            if heir is not None:
+                yield self.column(name), None if heir == INVALID else self.column(heir)
 
 
 def summer(positions: tuple[int, ...]) -> Callable[[Figures], int]:

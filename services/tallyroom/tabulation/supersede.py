@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from tallyroom.domain.election import Closure
 from tallyroom.domain.events import Disposition, Kind, Refusal, Report
 from tallyroom.tabulation.plan import Figures, Leaf
-from tallyroom.tabulation.rows import COUNTERS, Row, counters, widened
+from tallyroom.tabulation.rows import COUNTERS, Column, Row, counters, widened
 
 State = tuple[int, ...]
 """(version, reported_at in ms, code, parts reported, parts expected, registered or -1, *figures)."""
@@ -29,6 +29,8 @@ _CODES: Final = {
     for k, kind in enumerate(_KINDS)
     for d, disposition in enumerate(_DISPOSITIONS)
 }
+_UNITS: Final = (Column.COMPLETE, Column.PARTIAL, Column.PARTIAL_ROOM)
+_LAST_MS: Final = 4_102_444_800_000  # 2100: a typing error must not become the election clock
 _UNKNOWN: Final = -1  # "no register was reported"
 _ORDINARY: Final = frozenset(
     code
@@ -63,8 +65,11 @@ def disposition_of(state: State) -> Disposition:
     return _DISPOSITIONS[state[CONTENT] % 8]
 
 
-def figures_of(report: Report, leaf: Leaf) -> Figures | Refused:
-    """The report's measures and counts in the row's order; Refused if one is missing, unknown or does not add up."""
+def figures_of(report: Report, leaf: Leaf, counted: bool) -> Figures | Refused:
+    """The report's measures and counts in the row's order; Refused if one is missing, unknown or does not add up.
+
+    Figures that count in no total need not add up: that is why many a sheet is held.
+    """
     plan = leaf.plan
     counts, ballots = report.counts, report.ballots
     try:
@@ -73,10 +78,11 @@ def figures_of(report: Report, leaf: Leaf) -> Figures | Refused:
         return _unusual(report, leaf)
     if len(figures) != len(counts) + len(ballots):
         return _unusual(report, leaf)
-    for check in plan.checks:
-        broken = check(figures)
-        if broken is not None:
-            return Refused(Refusal.ACCOUNTING, f"{leaf.name}: {broken}")
+    if counted:
+        for check in plan.checks:
+            broken = check(figures)
+            if broken is not None:
+                return Refused(Refusal.ACCOUNTING, f"{leaf.name}: {broken}")
     return figures
 
 
@@ -101,22 +107,27 @@ def _unusual(report: Report, leaf: Leaf) -> Figures | Refused:
 
 def state_of(report: Report, leaf: Leaf) -> State | Refused:
     """The unit's state if this report is its newest; Refused if the report is implausible."""
-    figures = figures_of(report, leaf)
+    code = _CODES[report.kind, report.disposition]
+    counted = code in _ORDINARY
+    figures = figures_of(report, leaf, counted)
     if isinstance(figures, Refused):
         return figures
+    at = int(report.reported_at.timestamp() * 1000)
+    if not 0 < at < _LAST_MS:
+        return Refused(Refusal.SCHEMA, f"{leaf.name}: reported_at {report.reported_at} is outside of 1970 to 2100")
     parts, registered = report.parts, report.registered
     if parts is not None and parts.reported > parts.expected:
         return Refused(Refusal.PARTS, f"{leaf.name}: {parts.reported} of {parts.expected} parts reported")
     plan = leaf.plan
-    if plan.over_register_is_error and plan.cast_at is not None:
+    if plan.over_register_is_error and counted and plan.cast_at is not None and not leaf.plan.contest.count_groups:
         register = leaf.registered if registered is None else registered
         if register is not None and figures[plan.cast_at] > register:
             detail = f"{leaf.name}: {figures[plan.cast_at]} ballots cast, {register} voters registered"
             return Refused(Refusal.CAST_OVER_REGISTERED, detail)
     return (
         report.version,
-        int(report.reported_at.timestamp() * 1000),
-        _CODES[report.kind, report.disposition],
+        at,
+        code,
         parts.reported if parts is not None else 1,
         parts.expected if parts is not None else 1,
         _UNKNOWN if registered is None else registered,
@@ -132,7 +143,7 @@ def compare(previous: State | None, new: State, leaf: Leaf) -> Verdict | Refused
         return Verdict.SUPERSEDES
     if new[VERSION] < previous[VERSION]:
         return Verdict.LATE
-    if new[CONTENT:] == previous[CONTENT:]:
+    if new[CONTENT:] == widened(previous[CONTENT:], len(new) - CONTENT):
         return Verdict.DUPLICATE
     return Refused(Refusal.EQUIVOCATION, f"{leaf.name}: version {new[VERSION]} was reported before with other content")
 
@@ -162,13 +173,14 @@ def _special(leaf: Leaf, state: State) -> Row:
     if disposition is not Disposition.COUNTED:
         return nothing if leaf.closure else _apart(leaf, state, disposition) + nothing[COUNTERS:]
     row = _reassign(leaf, figures)
-    if leaf.closure:
-        return row
-    return _counted(leaf, state) + row[COUNTERS:]
+    counted = _counted(leaf, state)
+    if leaf.closure:  # no longer among the units, but its ballots stay, and so do the voters behind them
+        counted = tuple(0 if column in _UNITS else value for column, value in enumerate(counted))
+    return counted + row[COUNTERS:]
 
 
 def _register(leaf: Leaf, state: State) -> int | None:
-    return leaf.registered if state[REGISTERED] < 0 else state[REGISTERED]
+    return leaf.registered if state[REGISTERED] < 0 or leaf.secondary else state[REGISTERED]
 
 
 def _cast(leaf: Leaf, state: State) -> int:
@@ -176,7 +188,7 @@ def _cast(leaf: Leaf, state: State) -> int:
 
 
 def _change(leaf: Leaf, state: State) -> int:
-    return 0 if state[REGISTERED] < 0 else state[REGISTERED] - (leaf.registered or 0)
+    return 0 if state[REGISTERED] < 0 or leaf.secondary else state[REGISTERED] - (leaf.registered or 0)
 
 
 def _counted(leaf: Leaf, state: State) -> Row:
@@ -216,7 +228,8 @@ def _reassign(leaf: Leaf, row: Row) -> Row:
     moved = list(row)
     measures = leaf.plan.measures
     for column, heir in leaf.plan.reassigned:
-        votes, moved[column] = moved[column], 0
+        votes = row[column]
+        moved[column] -= votes
         if heir is not None:
             moved[heir] += votes
             continue

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import faust
+from aiokafka.errors import NoOffsetForPartitionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, StreamT
 from faust.types.transports import SchedulingStrategyT
@@ -22,6 +23,9 @@ from tallyroom.telemetry.logs import get_logger
 
 CLAIM_TIMEOUT_S: Final = 60.0
 """Bound on claiming all assigned partitions; Faust gives up silently after ``broker_request_timeout`` (90 s)."""
+
+UNCLAIMED_S: Final = 0.05
+"""Pause of a fetch that met a partition without a position."""
 
 DRAIN_TIMEOUT_S: Final = 5.0
 """How long a rebalance waits for what was offered; well below the session time-out of 10 s."""
@@ -70,7 +74,7 @@ class OneEventAFetch(SchedulingStrategyT):
         return self.iterate(index)
 
 
-class AsItIs(faust.Schema):
+class AsItIs(faust.Schema[Any, Any]):
     """No decoding by Faust: a poisoned report must reach the quarantine, not Faust's error path."""
 
     def loads_key(self, app: AppT, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
@@ -102,6 +106,18 @@ class StoreConsumer(driver.Consumer):
             get_logger("tabulator").error("claiming failed; the worker ends", error=str(error))
             await self.app.crash(error)
             raise
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """Nothing, where a partition was assigned and not claimed yet: it has no position before ``seek_to_committed``.
+
+        aiokafka then asks Kafka for a committed offset, of which there never is one, and Faust's fetcher would crash the
+        worker: seen with each takeover of a dead worker's partitions.
+        """
+        try:
+            return await super()._getmany(active_partitions, timeout)
+        except NoOffsetForPartitionError:
+            await asyncio.sleep(UNCLAIMED_S)
+            return {}
 
     async def _claim_all(self) -> Mapping[TP, int]:
         while True:
@@ -152,13 +168,13 @@ def build_app(name: str, bootstrap: str, topic: str, applier: Applier, data: str
         async for fetch in stream:
             await applier.offer({tp.partition: records for tp, records in fetch.items() if tp.topic == topic})
 
-    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
-    async def revoked(app: AppT, revoked: set[TP], **kwargs: Any) -> None:
+    async def revoked(_: Any, *sent: Any, **__: Any) -> None:
         # Awaited before the group is joined again: what was offered lands before anybody else claims.
         if not await applier.drained(DRAIN_TIMEOUT_S):
             get_logger("tabulator").warning("a rebalance did not wait for everything; the next owner folds it")
-        applier.release(tp.partition for tp in revoked)
+        applier.release(tp.partition for tp in sent[0])
 
+    app.on_partitions_revoked.connect(revoked)  # type: ignore[arg-type]  # its stub knows no coroutine functions
     return app
 
 

@@ -9,9 +9,20 @@ import msgspec
 
 from tallyroom.codec import packed
 from tallyroom.codec.definition import chain_hash
-from tallyroom.codec.events import MAX_EVENT_BYTES, Amendment, Aside, Report, decode_known, explain
+from tallyroom.codec.events import (
+    MAX_EVENT_BYTES,
+    Amendment,
+    Aside,
+    Report,
+    decode_known,
+    explain,
+    fits,
+    partition_key,
+    too_deep,
+)
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
+from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import Record
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.asides import judge_aside
@@ -20,6 +31,8 @@ from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
 _OWN_FIELDS: Final = 8  # off, epoch, def, log, s, q, jc and one to spare
+_AMENDMENT: Final = b'"amendment"'
+_BLANKS: Final = b" \t\r\n"
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -79,6 +92,7 @@ class Owned:
         self._journal = int(claim.fields.get(packed.JOURNAL_LENGTH, b"0"))
         self._refusals = packed.unpack_refusals(claim.fields.get(packed.REFUSALS))
         self._seen: dict[str, bytes] = {}
+        self._entries: list[packed.Entry] = []  # of the slice being folded
         self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
         self._definition_written = claim.fields.get(packed.DEFINITION)
         self.fold = PartitionFold(self._replay_journal(claim, plan), claim.partition, partitions)
@@ -90,8 +104,18 @@ class Owned:
         """Fold contiguous records, slice by slice. Raises Gap if they do not start at ``next`` or have a hole."""
         if records[0].offset != self.next or records[-1].offset != self.next + len(records) - 1:
             raise Gap(f"partition {self.partition} stands at {self.next}, the batch starts at {records[0].offset}")
-        for start in range(0, len(records), self._slice):
-            yield self._fold(records[start : start + self._slice])
+        start = 0
+        for index, record in enumerate(records):
+            # An amendment folds every cell anew: alone in its step, it has room for the most of them.
+            alone = record.value is not None and _AMENDMENT in record.value
+            if index > start and (alone or index - start == self._slice):
+                yield self._fold(records[start:index])
+                start = index
+            if alone:
+                yield self._fold(records[index : index + 1])
+                start = index + 1
+        if start < len(records):
+            yield self._fold(records[start:])
 
     def heartbeat(self) -> Prepared:
         """An empty step: it finds out that the store was rolled back, also on a quiet night."""
@@ -109,10 +133,12 @@ class Owned:
                     verdict = fold.refuse(_unreadable(value))
                 else:
                     event = decode_known(value)
-                    if type(event) is Report:
+                    if event.ext and not fits(event.ext):
+                        verdict = fold.refuse(Refused(Refusal.SCHEMA, str(too_deep())))
+                    elif type(event) is Report:
                         verdict = judge(event, record.key, record.offset)  # type: ignore[assignment]
                     else:
-                        verdict = self._other(event, record, written)  # type: ignore[assignment]
+                        verdict = self._other(event, value, record.offset)  # type: ignore[assignment]
             except _UNDECODABLE as error:
                 why = explain(error)
                 verdict = fold.refuse(Refused(why.refusal, str(why)))
@@ -132,8 +158,9 @@ class Owned:
             fields[packed.unit_name(name)] = pack(state)
         for (contest, area), row in changes.cells.items():
             fields[packed.cell_name(contest, area)] = pack(row)
-        for decrease in changes.decreases:
-            self._write(packed.decrease_entry(decrease), fields)
+        entries, self._entries = [*self._entries, *map(packed.decrease_entry, changes.decreases)], []
+        for entry in sorted(entries, key=lambda entry: entry.offset):  # whatever the slice, the same journal
+            self._write(entry, fields)
         for item in refused:
             code = str(item.refused.refusal)
             self._refusals[code] = self._refusals.get(code, 0) + 1
@@ -147,11 +174,16 @@ class Owned:
         chain = self.fold.plan.chain.encode()
         if chain != self._definition_written:
             fields[packed.DEFINITION] = self._definition_written = chain
+        if len(fields) > MAX_FIELDS:
+            raise RebuildRequired(
+                f"An amendment changes {len(fields)} fields of partition {self.partition}; a step takes {MAX_FIELDS}.",
+                "create the topic with more partitions and publish the night into it anew",
+            )
 
-    def _other(self, event: Amendment | Aside, record: Record, fields: dict[bytes, bytes]) -> Refused | None:
+    def _other(self, event: Amendment | Aside, value: bytes, offset: int) -> Refused | None:
         """An event that is no report: amendments change the definition, the others are kept for the results."""
-        raw = bytes(record.value)
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        raw = bytes(value)
+        digest = hashlib.blake2b(raw.strip(_BLANKS), digest_size=16).digest()  # the journal gives it back without
         known = self._seen.get(event.id)
         if known is not None:
             if known == digest:
@@ -159,25 +191,38 @@ class Owned:
                 return None
             detail = f"event {event.id} was sent before with other content"
             return self.fold.refuse(Refused(Refusal.EQUIVOCATION, detail))
-        refused = judge_aside(self.fold.plan, event, event.__struct_config__.tag)
+        refused = self._misplaced(event) or judge_aside(self.fold.plan, event, str(event.__struct_config__.tag))
         if refused is not None:
             return self.fold.refuse(refused)
-        self._seen[event.id] = digest
         if isinstance(event, Amendment):
-            return self._amend(event, raw, record.offset, fields)
-        self._keep(event, raw, record.offset, fields)
-        return None
+            refused = self._amend(event, raw, offset)
+        else:
+            self._keep(event, raw, offset)
+        if refused is None:
+            self._seen[event.id] = digest  # a refused event left no trace: a new owner could not know it
+        return refused
 
-    def _amend(self, event: Amendment, raw: bytes, offset: int, fields: dict[bytes, bytes]) -> Refused | None:
+    def _misplaced(self, event: Amendment | Aside) -> Refused | None:
+        """Whether the event belongs to another partition; amendments stand in every one."""
+        if isinstance(event, Amendment):
+            return None
+        key = partition_key(event)
+        right = partition_of(key, self.fold.partitions)
+        if right == self.partition:
+            return None
+        detail = f"{event.id}: its key {key.decode()!r} belongs to partition {right}, not {self.partition}"
+        return Refused(Refusal.WRONG_PARTITION, detail)
+
+    def _amend(self, event: Amendment, raw: bytes, offset: int) -> Refused | None:
         chain = chain_hash(self.fold.plan.chain, raw)
         refused = self.fold.amend(event.to_domain(), chain)
         if refused is None:
-            self._write(packed.Entry(entry="amendment", offset=offset, event=msgspec.Raw(raw), chain=chain), fields)
+            self._entries.append(packed.Entry(entry="amendment", offset=offset, event=msgspec.Raw(raw), chain=chain))
         return refused
 
-    def _keep(self, event: Aside, raw: bytes, offset: int, fields: dict[bytes, bytes]) -> None:
+    def _keep(self, event: Aside, raw: bytes, offset: int) -> None:
         self.fold.aside(int(event.reported_at.timestamp() * 1000))
-        self._write(packed.Entry(entry="event", offset=offset, event=msgspec.Raw(raw)), fields)
+        self._entries.append(packed.Entry(entry="event", offset=offset, event=msgspec.Raw(raw)))
 
     def _write(self, entry: packed.Entry, fields: dict[bytes, bytes]) -> None:
         fields[packed.journal_name(self._journal)] = packed.encode_entry(entry)

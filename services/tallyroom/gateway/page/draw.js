@@ -39,6 +39,17 @@ function leadingOf(area, contest, language) {
   };
 }
 
+/** Shares that decide something in the contest: a rounded figure must not seem to reach one. */
+function linesOf(contest) {
+  const thresholds = contest.rule?.thresholds ?? [];
+  return thresholds.flatMap((item) => [item, ...(item.alternatives ?? [])]).map((item) => fraction(item.share));
+}
+
+function fraction(text) {
+  const [part, whole = "1"] = String(text).split("/");
+  return Number(part) / Number(whole);
+}
+
 /** Bars by key, kept between draws so that they move instead of jumping. */
 export function drawBars(list, area, contest, language) {
   const rows = new Map([...list.children].map((row) => [row.dataset.key, row]));
@@ -48,7 +59,7 @@ export function drawBars(list, area, contest, language) {
     const row = rows.get(selection.id) ?? barRow(selection);
     const share = area.shares?.[selection.id];
     row.querySelector(".name").textContent = named(selection.names, language, selection.id);
-    row.querySelector(".share").textContent = percent(share, language);
+    row.querySelector(".share").textContent = percent(share, language, linesOf(contest));
     row.querySelector(".votes").textContent = number(area.counts[selection.id], language);
     row.querySelector(".bar").style.width = `${(Number(share ?? 0) / widest) * 100}%`;
     rows.delete(selection.id);
@@ -123,7 +134,7 @@ export function drawAreas(section, view) {
     return el("tr", {},
       el("th", { scope: "row" }, named(areaNames.get(area.area), language, area.area)),
       el("td", {}, lead.colour ? chip(lead.colour) : null, lead.label),
-      el("td", { className: "number" }, percent(lead.share, language)),
+      el("td", { className: "number" }, percent(lead.share, language, linesOf(contest))),
       el("td", { className: "number wide" }, percent(area.turnout_reported, language)),
       el("td", { className: "progress" }, progressBar(area.units_reported, area.units_expected, done), el("span", { className: "quiet" }, done)));
   });
@@ -141,7 +152,7 @@ export function drawOthers(section, views) {
     const done = root ? text(language, "of", { n: number(root.units_reported, language), m: number(root.units_expected, language) }) : text(language, "noShares");
     return el("div", { className: "card" },
       el("h3", {}, named(contest.names, language, contest.id)),
-      el("p", {}, lead.colour ? chip(lead.colour) : null, lead.share ? `${lead.label}, ${percent(lead.share, language)}` : lead.label),
+      el("p", {}, lead.colour ? chip(lead.colour) : null, lead.share ? `${lead.label}, ${percent(lead.share, language, linesOf(contest))}` : lead.label),
       progressBar(root?.units_reported ?? 0, root?.units_expected ?? 1, done),
       el("p", { className: "quiet" }, done));
   });
@@ -172,7 +183,7 @@ export function drawEstimates(section, estimates, view) {
   const head = el("tr", {}, el("th", { scope: "col" }, ""), ...contest.selections.map((item) => el("th", { scope: "col", className: "number" }, named(item.abbreviations, language) || named(item.names, language, item.id))));
   const body = shown.map((item) => el("tr", {},
     el("th", { scope: "row" }, `${named(item.names, language, item.pollster)} (${[text(language, `method|${item.method}`), item.sample ? text(language, "sample", { n: number(item.sample, language) }) : null].filter(Boolean).join(", ")})`),
-    ...contest.selections.map((selection) => el("td", { className: "number" }, percent(item.shares?.[selection.id], language)))));
+    ...contest.selections.map((selection) => el("td", { className: "number" }, percent(item.shares?.[selection.id], language, linesOf(contest))))));
   section.replaceChildren(el("h2", {}, text(language, "estimates")), el("p", { className: "quiet" }, text(language, "estimatesNote")), el("div", { className: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...body))));
 }
 

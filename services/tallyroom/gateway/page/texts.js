@@ -91,11 +91,17 @@ export function number(value, language) {
   return value === null || value === undefined ? "–" : new Intl.NumberFormat(language).format(value);
 }
 
-/** A decimal share as per cent with two digits, cut off and never rounded up: 4.999 % is not 5 %. */
-export function percent(share, language) {
+/**
+ * A decimal share as per cent with two digits: rounded, but never up to or over one of the lines (thresholds, the half, all):
+ * 4.996 % is not 5.00 %.
+ */
+export function percent(share, language, lines = []) {
   if (share === null || share === undefined) return "–";
   const [whole, digits = ""] = String(share).split(".");
-  const cut = `${whole}${digits.padEnd(4, "0").slice(0, 4)}`.padStart(5, "0");
+  const exact = Number(`${whole}${digits.padEnd(6, "0").slice(0, 6)}`); // millionths: integers from here on
+  const rounded = Math.round(exact / 100);
+  const crosses = [0.5, 1, ...lines].some((line) => exact < Math.round(line * 1e6) && rounded * 100 >= Math.round(line * 1e6));
+  const cut = String(crosses ? Math.floor(exact / 100) : rounded).padStart(5, "0");
   const mark = new Intl.NumberFormat(language).formatToParts(1.5).find((part) => part.type === "decimal")?.value ?? ".";
   return `${Number(cut.slice(0, -2))}${mark}${cut.slice(-2)}\u00a0%`;
 }
