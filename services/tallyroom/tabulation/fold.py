@@ -6,6 +6,7 @@ bytes, clocks or stores: the tabulator decodes and applies, the fold decides and
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import lt
 from typing import Final, NamedTuple
 
 from tallyroom.domain.events import Amendment, Refusal, Report
@@ -214,14 +215,8 @@ class PartitionFold:
             tallies.superseded += 1
             before = slot.row
             cell.removed.append(before)
-            figures = fell(leaf, before, row)
-            if figures:
-                tallies.decreases += len(figures)
-                reason = report.reason or NO_REASON
-                kind = str(kind_of(state))
-                self._changes.decreases.append(
-                    Decrease(offset, leaf, state[0], previous[0], state[1], kind, reason, figures)
-                )
+            if any(map(lt, row, before)):
+                self._label(slot, state, row, report, offset)
         tallies.accepted += 1
         if state[1] > tallies.reported_at:
             tallies.reported_at = state[1]
@@ -230,6 +225,17 @@ class PartitionFold:
         slot.state, slot.row = state, row
         self._changes.units[slot.name] = state
         return verdict
+
+    def _label(self, slot: _Slot, state: State, row: Row, report: Report, offset: int) -> None:
+        """Write down which of the unit's figures fall, and the source's reason; counters may fall without any figure."""
+        figures = fell(slot.leaf, slot.row, row)
+        if not figures or slot.state is None:
+            return
+        self.tallies.decreases += len(figures)
+        reason, kind = report.reason or NO_REASON, str(kind_of(state))
+        self._changes.decreases.append(
+            Decrease(offset, slot.leaf, state[0], slot.state[0], state[1], kind, reason, figures)
+        )
 
     def _refuse(self, refused: Refused) -> Refused:
         self.tallies.quarantined += 1

@@ -48,6 +48,7 @@ class Leaf:
     registered: int | None
     closure: Closure | None
     complete: Row = field(repr=False)  # the counters of the ordinary case: counted, all parts in, register unchanged
+    plain: bool = True  # neither closed nor with votes that count as something else
 
     @property
     def secondary(self) -> bool:
@@ -208,4 +209,5 @@ class Plan:
             complete=counters(
                 complete=1, registered_complete=registered or 0, without_register=1 if registered is None else 0
             ),
+            plain=unit not in contest.contest.closed_units and not contest.reassigned,
         )

@@ -31,7 +31,6 @@ from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
 _OWN_FIELDS: Final = 8  # off, epoch, def, log, s, q, jc and one to spare
-_AMENDMENT: Final = b'"amendment"'
 _BLANKS: Final = b" \t\r\n"
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -99,35 +98,32 @@ class Owned:
         self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
         self.fold.load(*_state(claim.fields))
         self._slice = slice_size(self.fold.plan)
+        self._plan = self.fold.plan
 
     def prepare(self, records: Sequence[Record]) -> Iterator[Prepared]:
         """Fold contiguous records, slice by slice. Raises Gap if they do not start at ``next`` or have a hole."""
         if records[0].offset != self.next or records[-1].offset != self.next + len(records) - 1:
             raise Gap(f"partition {self.partition} stands at {self.next}, the batch starts at {records[0].offset}")
         start = 0
-        for index, record in enumerate(records):
-            # An amendment folds every cell anew: alone in its step, it has room for the most of them.
-            alone = record.value is not None and _AMENDMENT in record.value
-            if index > start and (alone or index - start == self._slice):
-                yield self._fold(records[start:index])
-                start = index
-            if alone:
-                yield self._fold(records[index : index + 1])
-                start = index + 1
-        if start < len(records):
-            yield self._fold(records[start:])
+        while start < len(records):
+            prepared = self._fold(records[start : start + self._slice])
+            start += prepared.step.next - prepared.step.prev
+            yield prepared
 
     def heartbeat(self) -> Prepared:
         """An empty step: it finds out that the store was rolled back, also on a quiet night."""
         return Prepared(self, Apply(self.partition, self.epoch, self.next, self.next, {}))
 
     def _fold(self, records: Sequence[Record]) -> Prepared:
+        """Fold the slice, or its records up to an amendment: that folds every cell anew and needs a step of its own."""
         fold, refused = self.fold, list[Refuse]()
         written: dict[bytes, bytes] = {}
         judge = fold.report
         before = astuple(fold.tallies)
+        folded = 0
         for record in records:
             value = record.value
+            verdict: object
             try:
                 if value is None or len(value) > MAX_EVENT_BYTES:
                     verdict = fold.refuse(_unreadable(value))
@@ -136,19 +132,26 @@ class Owned:
                     if event.ext and not fits(event.ext):
                         verdict = fold.refuse(Refused(Refusal.SCHEMA, str(too_deep())))
                     elif type(event) is Report:
-                        verdict = judge(event, record.key, record.offset)  # type: ignore[assignment]
+                        verdict = judge(event, record.key, record.offset)
+                    elif type(event) is Amendment and folded:
+                        break
                     else:
-                        verdict = self._other(event, value, record.offset)  # type: ignore[assignment]
+                        verdict = self._other(event, value, record.offset)
             except _UNDECODABLE as error:
                 why = explain(error)
                 verdict = fold.refuse(Refused(why.refusal, str(why)))
+            folded += 1
             if type(verdict) is Refused:
                 refused.append(Refuse(record, verdict))
-        fold.tallies.appended_at = records[-1].timestamp
-        self._collect(written, records, refused)
-        step = Apply(self.partition, self.epoch, self.next, self.next + len(records), written)
+            elif fold.plan is not self._plan:
+                self._plan = fold.plan
+                break
+        done = records[:folded]
+        fold.tallies.appended_at = done[-1].timestamp
+        self._collect(written, done, refused)
+        step = Apply(self.partition, self.epoch, self.next, self.next + folded, written)
         self.next = step.next
-        return Prepared(self, step, refused, records[0].timestamp, _fates(before, fold.tallies))
+        return Prepared(self, step, refused, done[0].timestamp, _fates(before, fold.tallies))
 
     def _collect(self, fields: dict[bytes, bytes], records: Sequence[Record], refused: Sequence[Refuse]) -> None:
         """Everything the slice changed, as fields with absolute values."""

@@ -29,6 +29,7 @@ Speed = float | Literal["max"]
 """How many times faster than the recorded night, or as fast as it goes."""
 
 _READ: Final = 5000
+_LAST_LINES: Final = 5
 
 
 class NightError(TallyroomError):
@@ -251,7 +252,11 @@ async def replayed_night(
         stack.push_async_callback(replayed.end)
         if not held:
             await clock.release()
-        yield replayed
+        try:
+            yield replayed
+        except BaseException as error:
+            error.add_note(_last_words(folder / "logs"))
+            raise
 
 
 async def _take(servers: Servers, settings: Settings, night: Night, stack: AsyncExitStack) -> None:
@@ -265,6 +270,14 @@ async def _take(servers: Servers, settings: Settings, night: Night, stack: Async
         prefix = f"tallyroom:{{{night.election}.{night.definition.environment}}}:"
         await take_keys(servers.redis_url, prefix, clear=servers.clear)
         stack.push_async_callback(drop_keys, servers.redis_url, prefix)
+
+
+def _last_words(logs: Path) -> str:
+    """The ends of what the services wrote, for a test that failed."""
+    said = [f"The night's services wrote, in {logs}:"]
+    for path in sorted(logs.glob("*.log")):
+        said += [f"{path.name}:", *path.read_text("utf-8", "replace").splitlines()[-_LAST_LINES:]]
+    return "\n".join(said)
 
 
 def _time(at: datetime | str) -> datetime:
