@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated, Any
@@ -14,7 +15,7 @@ import uvloop
 from tallyroom.cli.common import console, print_json, print_table, settings
 from tallyroom.cli.events import pace_of, progress_bar
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import LogError, SettingError
+from tallyroom.domain.errors import SettingError
 from tallyroom.night.night import Night, Ports, free_port, night_folder, port_is_free
 from tallyroom.producer.pace import MAX_GAP, FullSpeed, Pace, Timed, span
 from tallyroom.producer.replay import replay
@@ -60,7 +61,7 @@ def _prepare(current: Settings, definition: Definition) -> Settings:
     folder = night_folder(current.data, definition.election, str(definition.environment))
     if current.kafka_url is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return Settings(**{**{name: getattr(current, name) for name in current.__slots__}, "data": folder})
+    return replace(current, data=folder)
 
 
 def _pace(recording: Recording, speed: str | None) -> Pace:
@@ -86,15 +87,9 @@ async def _run(
     title = recording.manifest.title
     console.print(f"[bold]{title}[/bold] ({definition.environment})")
     with console.status("starting store, tabulator, publisher and gateway"):
-        running = Night(current, argument, definition, ports, tabulators)
+        running = Night(current, argument, definition, ports, tabulators=tabulators, again=again)
         await running.__aenter__()
     try:
-        held = sum((await running.ends()).values())
-        if held and not again:
-            raise LogError(
-                f"Topic {running.topic} holds {held:,} records already.",
-                "use --again to replay on top of them (what is the same is dropped), or use a new topic",
-            )
         console.print(f"page      {running.url}/")
         console.print(f"snapshot  {running.url}/v1/elections/{running.election}/snapshot")
         console.print(f"metrics   {running.ops_url}/metrics")

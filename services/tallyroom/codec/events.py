@@ -316,13 +316,14 @@ def too_deep() -> Undecodable:
 
 
 def fits(ext: dict[str, Any]) -> bool:
-    """Whether an ``ext`` object stays within the depth that is taken."""
-    level: list[Any] = [ext]
+    """Whether an ``ext`` object stays within the depth that is taken: objects and arrays within each other, itself included."""
+    level: list[dict[str, Any] | list[Any]] = [ext]
     for _ in range(MAX_DEPTH):
         level = [
             inner
-            for item in level
-            for inner in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
         if not level:
             return True

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import TallyroomError
+from tallyroom.domain.errors import LogError, TallyroomError
 from tallyroom.log import events_topic, open_log, quarantine_topic
 from tallyroom.log.base import EventLog
 from tallyroom.night.group import ProcessGroup
@@ -39,10 +40,18 @@ class Night:
     """Everything that runs for one election on this machine. Use as ``async with``; leaving it ends what it started.
 
     ``election``: name or path that the services are given. ``tabulators``: on an embedded log there is one, whatever is asked.
+    ``again``: the log may hold records already.
     """
 
     def __init__(
-        self, settings: Settings, election: str, definition: Definition, ports: Ports, tabulators: int = 2
+        self,
+        settings: Settings,
+        election: str,
+        definition: Definition,
+        ports: Ports,
+        *,
+        tabulators: int = 2,
+        again: bool = False,
     ) -> None:
         self.settings = settings
         self.definition = definition
@@ -51,6 +60,7 @@ class Night:
         self.quarantine = quarantine_topic(self.election, str(definition.environment))
         self._argument = election
         self._ports = ports
+        self._again = again
         self._tabulators = tabulators if settings.kafka_url else 1
         self._stack = contextlib.AsyncExitStack()
         self.url = f"http://127.0.0.1:{ports.http}"
@@ -77,15 +87,30 @@ class Night:
             valkey = EmbeddedValkey(settings.data / "valkey")
             valkey.start()  # in this thread: the kernel ends the server with the thread that started it
             self._stack.push_async_callback(asyncio.to_thread, valkey.stop)
+            watching = asyncio.create_task(_keep_running(valkey), name="valkey")
+            self._stack.push_async_callback(_cancelled, watching)
             redis_url = valkey.url
         self.redis_url = redis_url
         self.log = open_log(settings)
         self._stack.push_async_callback(self.log.close)
         await self.log.create(self.topic, settings.partitions)
         await self.log.create(self.quarantine, settings.partitions)
+        await self._meet_log()
         self.group = await self._stack.enter_async_context(ProcessGroup(settings.data / "logs"))
         await self._start_services(self._environment(redis_url))
         await self.wait_ready()
+
+    async def _meet_log(self) -> None:
+        """A log that holds records is replayed into only if asked; for an empty one, an earlier night's revision is nothing."""
+        held = sum((await self.ends()).values())
+        if held and not self._again:
+            raise LogError(
+                f"Topic {self.topic} holds {held:,} records already.",
+                "use --again to replay on top of them (what is the same is dropped), or use a new topic",
+            )
+        if not held:
+            name = f"{self.election}.{self.definition.environment}"
+            shutil.rmtree(self.settings.data / "publisher" / name, ignore_errors=True)
 
     def _environment(self, redis_url: str) -> dict[str, str]:
         settings = self.settings
@@ -147,6 +172,19 @@ class Night:
                     f"Waited {timeout:g} s for {what}.", f"read the services' output in {self.settings.data / 'logs'}"
                 )
             await asyncio.sleep(_POLL_S)
+
+
+async def _keep_running(valkey: EmbeddedValkey) -> None:
+    """Start the embedded store again when it dies: on the same port and folder, so that everybody finds it."""
+    while True:
+        await asyncio.sleep(_POLL_S)
+        if valkey.pid is None:
+            valkey.start()
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _root(definition: Definition) -> str:

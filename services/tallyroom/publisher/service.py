@@ -17,7 +17,7 @@ from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.cut import View
-from tallyroom.publisher.keep import Keeper
+from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.asides import sections
 from tallyroom.results.documents import Deriver
@@ -72,6 +72,7 @@ class Publisher:
             )
         self._embargoed: set[str] = set()
         self._mixed_since: float | None = None
+        self._ahead_of_log = ""
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
@@ -101,15 +102,18 @@ class Publisher:
 
     async def _publish_while_leased(self, lease: Lease, stop: asyncio.Event) -> None:
         view = await self._start(lease)
-        renewed = time.monotonic()
+        renewed, said = time.monotonic(), self.condition
         while not stop.is_set():
             started = time.monotonic()
             await self._round(lease, view)
-            if time.monotonic() - renewed > LEASE_S / 5 or not self.condition.ok:
+            turned = self.condition is not said  # readers must not take fresh figures for stale ones for a second more
+            if turned or time.monotonic() - renewed > LEASE_S / 5 or not self.condition.ok:
                 if not await self._beat(lease):
                     self._logger.warning("the lease went to somebody else")
                     return
-                renewed = time.monotonic()
+                renewed, said = time.monotonic(), self.condition
+                if turned:
+                    await self._revisions.announce("revision")
             await _pause(stop, LEAST_BETWEEN_S - (time.monotonic() - started))
             await self._totals.hint("totals", timeout=LEAST_BETWEEN_S)
         self._keep(force=True)
@@ -120,7 +124,13 @@ class Publisher:
         meta = await self._meta()
         await self._take_over(lease)
         bounds = await self._log.bounds(self._topic)
+        self._ahead_of_log = ""
         for partition, bound in bounds.items():
+            if self._floor.get(partition, 0) > bound.end:
+                self._ahead_of_log = (
+                    f"the last revision covers partition {partition} to {self._floor[partition]}, the log ends at "
+                    f"{bound.end}: it is another log (docs/operating.md, starting over)"
+                )
             self._floor[partition] = max(self._floor.get(partition, 0), bound.end)
         self._doubt("catching up with the log")
         await self._beat(lease)
@@ -135,16 +145,18 @@ class Publisher:
             await asyncio.sleep(LEAST_BETWEEN_S)  # the first tabulator makes it
 
     async def _take_over(self, lease: Lease) -> None:
-        """Continue from the newest revision known: the store's, or the disk's if the store lost it."""
+        """Continue from the newest revision known: the store's, or, if the store lost it, our own or the disk's."""
         stored, documents = await self._revisions.documents()
         kept = self._keeper.load()
+        if self._head is not None and (kept is None or self._head.revision > kept.number):
+            kept = Kept(self._head.revision, encode(self._head), self._documents)  # the disk is up to a second older
         if kept is not None and (stored is None or kept.number > stored.number):
             answer = await self._revisions.publish(lease, kept.number, kept.head, kept.documents)
             if answer is not Answer.OK:
                 raise StoreUnavailable(
                     f"putting revision {kept.number} back was answered {answer}.", "none: tried again"
                 )
-            self._logger.warning("the store had lost the last revision; put back from disk", revision=kept.number)
+            self._logger.warning("the store had lost the last revision; put back", revision=kept.number)
             head, number, documents = kept.head, kept.number, kept.documents
         elif stored is not None:
             head, number = stored.head, stored.number
@@ -185,6 +197,9 @@ class Publisher:
         """The guards: never below what was published, never another log. Sets the condition."""
         offsets = view.offsets()
         behind = [number for number, floor in self._floor.items() if offsets.get(number, 0) < floor]
+        if self._ahead_of_log:
+            self._doubt(self._ahead_of_log)
+            return False
         if behind:
             self._doubt("totals are behind what was published, or behind the log's end as seen at the start")
             return False

@@ -6,6 +6,8 @@ It covers what docs/exactly-once.md says of totals; it does not say why a report
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
 from tallyroom.codec.definition import chain_hash, definition_hash
 from tallyroom.codec.events import Amendment, AnyEvent, Report
@@ -14,6 +16,8 @@ from tallyroom.tabulation.amend import AmendmentError, amend
 
 Place = tuple[str, str, str | None]
 """(contest, unit, count group)."""
+_YEARS: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+"""Election times outside of these are typing errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ class GoldenFold:
         return (
             report.election == definition.election
             and report.environment == definition.environment
+            and _YEARS[0] < report.reported_at < _YEARS[1]
             and report.source == contest.unit_sources.get(report.unit, contest.source)
             and report.unit in contest.units
             and report.unit not in contest.closed_units
@@ -91,16 +96,19 @@ class GoldenFold:
         )
 
     def _plausible(self, report: Report, contest: Contest) -> bool:
-        """Whether the report's figures are complete and add up."""
+        """Whether the report's figures are complete and, if they are to count, add up."""
         if report.parts is not None and report.parts.reported > report.parts.expected:
             return False
         accounting = contest.accounting
-        no_figures = not report.counts and not report.ballots
-        if no_figures and (report.kind == "retraction" or report.disposition != "counted"):
+        apart = report.kind == "retraction" or report.disposition != "counted"
+        if apart and not report.counts and not report.ballots:
             return True
         if set(report.counts) != {s.id for s in contest.selections} or set(report.ballots) != set(accounting.measures):
             return False
-        if accounting.cast_over_registered is Severity.ERROR and accounting.cast is not None:
+        if apart:  # counts in no total: that is why many a sheet is held
+            return True
+        strict = accounting.cast_over_registered is Severity.ERROR and not contest.count_groups
+        if strict and accounting.cast is not None:
             register = self._register(report)
             if register is not None and report.ballots[accounting.cast] > register:
                 return False
@@ -149,12 +157,17 @@ class GoldenFold:
         )
 
     def _voters(self, place: Place, report: Report | None, contest: Contest) -> int:
-        """The unit's voters, once: with its first count group, unless another group reported a register of its own."""
+        """The unit's voters, once: with its first count group, as that group reported them or as they are defined."""
         _, unit, group = place
-        closed = unit in contest.closed_units  # its register stays, what it reported of it does not
-        if not closed and report is not None and report.registered is not None and report.kind != "retraction":
-            return report.registered
-        return (self._registers[unit] or 0) if group is None or group == contest.count_groups[0] else 0
+        if group is not None and group != contest.count_groups[0]:
+            return 0
+        defined = self._registers[unit] or 0
+        if report is None or report.registered is None or report.kind == "retraction":
+            return defined
+        closure = contest.closed_units.get(unit)
+        if closure is Closure.MERGED or (closure is not None and report.disposition != "counted"):
+            return defined
+        return report.registered
 
 
 def _sum(name: str, report: Report, contest: Contest) -> int:
@@ -186,14 +199,18 @@ def _inside(report: Report, contest: Contest) -> bool:
 
 
 def _reassign(contest: Contest, counts: dict[str, int], ballots: dict[str, int]) -> None:
-    """Move the votes of withdrawn selections where the definition says that they count."""
-    for selection in contest.selections:
-        if selection.counts_as is None:
+    """Move the votes of withdrawn selections to where the definition says that they count, heirs of heirs included."""
+    counts_as = {selection.id: selection.counts_as for selection in contest.selections}
+    given = dict(counts)
+    for name, heir in counts_as.items():
+        if heir is None:
             continue
-        votes, counts[selection.id] = counts[selection.id], 0
-        if selection.counts_as != "invalid":
-            counts[selection.counts_as] += votes
+        while (following := counts_as.get(heir)) is not None:
+            heir = following
+        counts[name] -= given[name]
+        if heir != "invalid":
+            counts[heir] += given[name]
             continue
-        for measure, change in (("valid", -votes), ("invalid", votes)):
+        for measure, change in (("valid", -given[name]), ("invalid", given[name])):
             if measure in ballots:
                 ballots[measure] += change
