@@ -37,7 +37,7 @@ class Spoiled:
 
 
 def spoil(event: TimedEvent, how: int, chance: random.Random) -> Spoiled:
-    """The event damaged in one of eleven ways."""
+    """The event damaged in one of twelve ways."""
     value, sound = event.value, json.loads(event.value)
     key = partition_key(decode_event(value))
     wrong = (partition_of(key, DEFAULT_PARTITIONS) + 1) % DEFAULT_PARTITIONS
@@ -59,7 +59,8 @@ def spoil(event: TimedEvent, how: int, chance: random.Random) -> Spoiled:
         (changed(type="rumour"), "schema", None),
         (value, "wrong_partition", wrong),
         (b"\xff" + chance.randbytes(chance.randrange(400)), "not_json", None),
-        (value[:-1] + b',"ext":{"deep":' + b"[" * chance.randrange(5_000, 50_000), "not_json", None),
+        (value[:-1] + b',"ext":{"deep":' + b"[" * chance.randrange(5_000, 50_000), "schema", None),
+        (value[:-1] + b',"ext":{"deep":' + b"[" * 40 + b"]" * 40 + b"}}", "schema", None),
         (b"", "not_json", None),
     )
     bad, reason, partition = made[how % len(made)]

@@ -4,48 +4,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tallyroom.codec import packed
-from tallyroom.domain.election import Closure, Definition, ReportingUnit
+from tallyroom.domain.election import Definition
 from tallyroom.domain.events import (
-    AddSelection,
-    AddUnit,
-    Amendment,
-    Change,
-    CloseUnit,
-    MergeUnits,
-    MoveUnit,
     Refusal,
     ReregisterUnit,
-    WithdrawSelection,
 )
 from tallyroom.results.register import expectations
-from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.fold import PartitionFold
-from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import COUNTERS, Column, Row, plus, widened
-from tallyroom.tabulation.supersede import Refused, State, Verdict
+from tallyroom.tabulation.supersede import Refused, Verdict
 from tallyroom.tabulation.tabulate import tabulate
 from tests.support.elections import (
-    CHAIN,
     Amend,
-    Cells,
     Item,
     Levels,
     Night,
     Sent,
-    consistent,
     election,
-    garbage,
-    histories,
     plan_of,
-    sent,
     stripped,
     summed,
 )
+from tests.support.histories import consistent, garbage, histories
+from tests.support.oracle import fed, oracle, recomputed, votes_of
 
 TREES: Final[tuple[Levels, ...]] = (2, 4)
 ELECTIONS: Final[Mapping[Levels, Definition]] = {levels: election(levels) for levels in TREES}
@@ -53,19 +38,6 @@ ELECTIONS: Final[Mapping[Levels, Definition]] = {levels: election(levels) for le
 levels_and_history = st.sampled_from(TREES).flatmap(
     lambda levels: st.tuples(st.just(levels), histories(ELECTIONS[levels]))
 )
-
-
-def recomputed(plan: Plan, units: Mapping[str, State]) -> Cells:
-    """All cells from nothing."""
-    return stripped(tabulate(plan, units))
-
-
-def fed(definition: Definition, history: list[Item], partitions: int = 1) -> Night:
-    """A night that was fed all of it."""
-    night = Night(definition, partitions)
-    for item in history:
-        night.feed(item)
-    return night
 
 
 @given(levels_and_history, st.integers(1, 3), st.data())
@@ -129,38 +101,6 @@ def test_an_area_is_the_sum_of_its_children_and_its_own_units(drawn: tuple[Level
             for child in contest.children.get(area, ()):
                 parts = plus(parts, widened(cells.get((contest.id, child), ()), width))
             assert widened(cells.get((contest.id, area), ()), width) == parts, (contest.id, area)
-
-
-def oracle(definition: Definition, reports: list[Sent]) -> dict[tuple[str, str], dict[str, int]]:
-    """Votes by contest and area from the newest version of every leaf, without any of the code under test."""
-    newest: dict[str, Sent] = {}
-    for item in reports:
-        if item.leaf not in newest or newest[item.leaf].version < item.version:
-            newest[item.leaf] = item
-    made: dict[tuple[str, str], dict[str, int]] = {}
-    for item in newest.values():
-        contest = next(c for c in definition.contests if c.id == item.contest)
-        if item.disposition != "counted" or item.kind == "retraction":
-            continue
-        area: str | None = contest.units[item.unit]
-        while area is not None:
-            votes = made.setdefault((contest.id, area), {})
-            for name, number in item.counts(contest).items():
-                votes[name] = votes.get(name, 0) + number
-            area = contest.areas[area]
-    return {place: {name: n for name, n in votes.items() if n} for place, votes in made.items() if any(votes.values())}
-
-
-def votes_of(night: Night) -> dict[tuple[str, str], dict[str, int]]:
-    """The night's votes by contest and area, as the oracle writes them."""
-    made: dict[tuple[str, str], dict[str, int]] = {}
-    for place, row in night.cells().items():
-        plan = night.plan.contests[place[0]]
-        votes = widened(row, plan.width)[COUNTERS + len(plan.measures) :]
-        shown = {name: n for name, n in zip(plan.selections, votes, strict=True) if n}
-        if shown:
-            made[place] = shown
-    return made
 
 
 @given(
@@ -304,115 +244,6 @@ def test_a_decrease_carries_the_sources_reason_or_says_that_there_is_none() -> N
     assert (first.reason, first.version, first.before_version) == ("reason not stated by source", 2, 1)
     assert (second.reason, second.kind) == ("recounted", "correction")
     assert second.figures["P"] == (7, 6)
-
-
-def from_the_start(definition: Definition, change: Change) -> Definition:
-    """The definition as it would have been had the change been known."""
-    return amend(definition, Amendment(id="known", previous=CHAIN, changes=(change,)))
-
-
-@given(
-    st.sampled_from(
-        (
-            AddUnit(unit=ReportingUnit(id="n1", registered=4), contests={"list": "A"}),
-            AddUnit(unit=ReportingUnit(id="n1"), contests={"list": "R", "groups": "B"}),
-            MoveUnit(unit="u1", contest="list", area="B"),
-            MoveUnit(unit="u4", contest="groups", area="A"),
-            ReregisterUnit(unit="u3", registered=12),
-            ReregisterUnit(unit="u1", registered=None),
-        )
-    ),
-    st.lists(sent(ELECTIONS[2]), max_size=12),
-    st.lists(sent(ELECTIONS[2], ("n1",)), max_size=12),
-)
-def test_an_amended_night_equals_one_that_had_been_so_from_the_start(
-    change: Change, before: list[Sent], after: list[Sent]
-) -> None:
-    if not isinstance(change, AddUnit):
-        after = [item for item in after if item.unit != "n1"]
-    amended = fed(ELECTIONS[2], [*before, Amend((change,)), *after])
-    known = fed(from_the_start(ELECTIONS[2], change), [*before, *after])
-    assert amended.units() == known.units()
-    assert amended.cells() == known.cells()
-
-
-@pytest.mark.parametrize("heir", ["invalid", "Q", "REST", None])
-@given(reports=st.lists(sent(ELECTIONS[2]), max_size=15), cut=st.integers(0, 15))
-def test_withdrawing_a_selection_conserves_votes(heir: str | None, reports: list[Sent], cut: int) -> None:
-    plain = fed(ELECTIONS[2], [*reports])
-    change = WithdrawSelection(contest="list", selection="P", counts_as=heir)
-    night = fed(ELECTIONS[2], [*reports[:cut], Amend((change,)), *reports[cut:]])
-    plan = plain.plan.contests["list"]
-    for area in plan.contest.areas:
-        old = widened(plain.cells().get(("list", area), ()), plan.width)
-        new = widened(night.cells().get(("list", area), ()), plan.width)
-        was = dict(zip(plan.figures, old[COUNTERS:], strict=True))
-        now = dict(zip(plan.figures, new[COUNTERS:], strict=True))
-        assert now["valid"] + now["invalid"] == now["cast"] == was["cast"]
-        assert sum(now[name] for name in plan.selections) == now["valid"]
-        if heir is None:
-            assert now == was
-        else:
-            assert now["P"] == 0
-            assert now[heir] == was[heir] + was["P"]
-
-
-@given(st.lists(sent(ELECTIONS[2]), max_size=15), st.lists(sent(ELECTIONS[2]), max_size=8))
-def test_closing_keeps_the_counts_and_expects_the_unit_no_longer(before: list[Sent], after: list[Sent]) -> None:
-    night = fed(ELECTIONS[2], [*before])
-    votes = votes_of(night)
-    assert night.feed(Amend((CloseUnit(unit="u1"),))) is None
-    assert votes_of(night) == votes
-    plan = night.plan.contests["list"]
-    assert expectations(night.plan, plan)["A"].units == 1
-    for item in after:
-        answer = night.feed(item)
-        if item.unit == "u1":
-            assert isinstance(answer, Refused)
-            assert answer.refusal is Refusal.CLOSED_UNIT
-
-
-@given(st.lists(sent(ELECTIONS[2]), max_size=15))
-def test_merging_withdraws_the_counts_and_hands_over_the_register(before: list[Sent]) -> None:
-    night = fed(ELECTIONS[2], [*before])
-    assert night.feed(Amend((MergeUnits(units=("u1",), into="u4"),))) is None
-    assert votes_of(night) == oracle(ELECTIONS[2], [item for item in before if item.unit != "u1"])
-    plan = night.plan.contests["list"]
-    assert plan.contest.closed_units == {"u1": Closure.MERGED}
-    assert expectations(night.plan, plan)["R"].registered == 10 + 25
-
-
-@given(st.lists(sent(ELECTIONS[2]), max_size=15))
-def test_rows_from_before_a_selection_was_added_stay_readable(before: list[Sent]) -> None:
-    night = fed(ELECTIONS[2], [*before])
-    night.take()
-    units, cells = night.stored[0]
-    votes = votes_of(night)
-    added = replace(ELECTIONS[2].contests[0].selections[0], id="Z")
-    assert night.feed(Amend((AddSelection(contest="list", selection=added),))) is None
-    resumed = PartitionFold(night.plan, 0, 1)
-    resumed.load(units.items(), [(*place, row) for place, row in cells.items()])
-    night.folds[0] = resumed
-    assert votes_of(night) == votes
-    late = Sent("list", "u2", version=9, numbers=(1, 2, 3, 4, 5))
-    assert isinstance(night.feed(late), Verdict)
-    assert night.cells() == recomputed(night.plan, night.units())
-    assert widened(night.cells()["list", "A"], night.plan.contests["list"].width)[-1] == 5
-
-
-@given(st.lists(sent(ELECTIONS[2]), max_size=12))
-def test_a_refused_amendment_changes_nothing(before: list[Sent]) -> None:
-    night = fed(ELECTIONS[2], [*before])
-    night.take()
-    cells, chain = night.cells(), night.plan.chain
-    half = (ReregisterUnit(unit="u1", registered=1), MoveUnit(unit="u1", contest="list", area="ghost"))
-    answer = night.feed(Amend(half))
-    assert isinstance(answer, Refused)
-    assert answer.refusal is Refusal.INVALID_AMENDMENT
-    foreign = night.folds[0].amend(Amendment(id="x", previous="other", changes=half[:1]), "chain-x")
-    assert isinstance(foreign, Refused)
-    assert (night.cells(), night.plan.chain) == (cells, chain)
-    assert night.folds[0].take().cells == {}
 
 
 def test_the_strategies_reach_what_they_are_for() -> None:

@@ -1,15 +1,11 @@
-"""Small elections for tests of the pure rooms, and Hypothesis strategies for what may stand in their logs.
-
-The strategies lean to what goes wrong on real nights: ties, zeroes, corrections downward, versions out of order, garbage.
-"""
+"""Small elections for tests of the pure rooms, events for them, and nights that are fed by hand."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
-from hypothesis import strategies as st
 
 from tallyroom.codec.events import PartsIn, Report
 from tallyroom.domain.election import (
@@ -22,20 +18,9 @@ from tallyroom.domain.election import (
     ReportingUnit,
     Role,
     Selection,
-    SelectionStatus,
     Source,
 )
-from tallyroom.domain.events import (
-    AddSelection,
-    AddUnit,
-    Amendment,
-    Change,
-    CloseUnit,
-    MergeUnits,
-    MoveUnit,
-    ReregisterUnit,
-    WithdrawSelection,
-)
+from tallyroom.domain.events import Amendment, Change
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.fold import PartitionFold
 from tallyroom.tabulation.plan import Plan
@@ -48,7 +33,6 @@ CLOSED_AT: Final = datetime(2030, 3, 1, 20, tzinfo=UTC)
 
 Levels = Literal[2, 4]
 Cells = dict[tuple[str, str], Row]
-_Value = TypeVar("_Value")
 
 _TREES: Final[Mapping[int, Mapping[str, str | None]]] = {
     2: {"R": None, "A": "R", "B": "R"},
@@ -64,7 +48,8 @@ _REGISTERS: Final = {"u1": 10, "u2": 0, "u3": None, "u4": 25, "u5": 10, "u6": 3}
 _LEVEL_NAMES: Final = ("country", "region", "district", "municipality")
 
 
-def _selection(identifier: str, role: Role = Role.PARTY, parent: str | None = None) -> Selection:
+def selection(identifier: str, role: Role = Role.PARTY, parent: str | None = None) -> Selection:
+    """A selection named by its id."""
     return Selection(id=identifier, names={"en": identifier}, role=role, parent=parent)
 
 
@@ -74,10 +59,10 @@ def list_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) -> C
         id="list",
         names={"en": "List"},
         selections=(
-            _selection("P"),
-            _selection("Q"),
-            _selection("AGAINST", Role.AGAINST_ALL),
-            _selection("REST", Role.OTHER),
+            selection("P"),
+            selection("Q"),
+            selection("AGAINST", Role.AGAINST_ALL),
+            selection("REST", Role.OTHER),
         ),
         accounting=Accounting(
             measures=("cast", "valid", "invalid"),
@@ -99,7 +84,7 @@ def groups_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) ->
     return Contest(
         id="groups",
         names={"en": "Mayor"},
-        selections=(_selection("X", Role.CANDIDATE), _selection("Y", Role.CANDIDATE)),
+        selections=(selection("X", Role.CANDIDATE), selection("Y", Role.CANDIDATE)),
         accounting=Accounting(
             measures=("cast",), cast="cast", identities=(Identity(total="cast", parts=("selections",)),)
         ),
@@ -116,11 +101,11 @@ def inside_contest(areas: Mapping[str, str | None], units: Mapping[str, str]) ->
         id="inside",
         names={"en": "Council"},
         selections=(
-            _selection("L1"),
-            _selection("L1a", Role.CANDIDATE, "L1"),
-            _selection("L1b", Role.CANDIDATE, "L1"),
-            _selection("L2"),
-            _selection("L2a", Role.CANDIDATE, "L2"),
+            selection("L1"),
+            selection("L1a", Role.CANDIDATE, "L1"),
+            selection("L1b", Role.CANDIDATE, "L1"),
+            selection("L2"),
+            selection("L2a", Role.CANDIDATE, "L2"),
         ),
         accounting=Accounting(
             measures=("valid",),
@@ -343,97 +328,3 @@ def stripped(cells: Mapping[tuple[str, str], Sequence[int]]) -> Cells:
         if end:
             made[place] = tuple(row[:end])
     return made
-
-
-def rarely(value: st.SearchStrategy[_Value]) -> st.SearchStrategy[_Value | None]:
-    """Mostly None."""
-    return st.one_of(st.none(), st.none(), st.none(), value)
-
-
-figures = st.sampled_from((0, 0, 0, 1, 1, 2, 7, 10))
-"""Votes: zeroes and ties more often than not, so that later versions fall as often as they rise."""
-
-
-@st.composite
-def sent(draw: st.DrawFn, definition: Definition, extra_units: tuple[str, ...] = ()) -> Sent:
-    """A sound report of any kind for one of the definition's units (or ``extra_units``, in the contest ``list``)."""
-    leaves = [
-        (contest.id, unit, group)
-        for contest in definition.contests
-        for unit in (*contest.units, *(extra_units if contest.id == "list" else ()))
-        for group in (contest.count_groups or (None,))
-    ]
-    contest, unit, group = draw(st.sampled_from(leaves))
-    return Sent(
-        contest=contest,
-        unit=unit,
-        group=group,
-        version=draw(st.integers(1, 4)),
-        numbers=tuple(draw(st.lists(figures, min_size=1, max_size=4))),
-        invalid=draw(figures),
-        kind=draw(st.sampled_from(("counted", "counted", "correction", "recount", "repeat", "retraction"))),
-        disposition=draw(
-            st.sampled_from(("counted", "counted", "counted", "held", "annulled", "not_opened", "cancelled"))
-        ),
-        registered=draw(rarely(st.sampled_from((0, 9, 12)))),
-        parts=draw(rarely(st.sampled_from(((0, 2), (1, 2), (2, 2))))),
-        reason=draw(rarely(st.just("recounted"))),
-    )
-
-
-def consistent(definition: Definition) -> st.SearchStrategy[list[Sent]]:
-    """Reports in which a version of a leaf always says the same: nothing to refuse, however often and late it comes."""
-    return st.lists(sent(definition), max_size=20, unique_by=lambda item: (item.leaf, item.version))
-
-
-def garbage(definition: Definition) -> st.SearchStrategy[Sent]:
-    """Reports with one thing wrong."""
-    return st.builds(
-        lambda item, how: replace(item, broken=how, kind="counted", disposition="counted"),
-        sent(definition),
-        st.sampled_from(BREAKS),
-    )
-
-
-NEW_UNITS: Final = ("n1", "n2")
-
-
-@st.composite
-def changes(draw: st.DrawFn, definition: Definition) -> Change:
-    """A change that may or may not be possible when it comes."""
-    areas = tuple(definition.contests[0].areas)
-    known = tuple(unit.id for unit in definition.units)
-    unit = st.sampled_from((*known, *NEW_UNITS))
-    register = st.sampled_from((None, 0, 5, 40))
-    match draw(st.integers(0, 6)):
-        case 0:
-            new = ReportingUnit(id=draw(st.sampled_from(NEW_UNITS)), registered=draw(register))
-            return AddUnit(unit=new, contests={"list": draw(st.sampled_from(areas))})
-        case 1:
-            return CloseUnit(unit=draw(unit), contest=draw(rarely(st.just("list"))))
-        case 2:
-            return MergeUnits(units=(draw(unit),), into=draw(unit))
-        case 3:
-            return MoveUnit(unit=draw(unit), contest="list", area=draw(st.sampled_from((*areas, "ghost"))))
-        case 4:
-            return ReregisterUnit(unit=draw(unit), registered=draw(register))
-        case 5:
-            return AddSelection(contest="list", selection=_selection(draw(st.sampled_from(("P", "Z1", "Z2")))))
-        case _:
-            return WithdrawSelection(
-                contest="list",
-                selection=draw(st.sampled_from(("P", "Q", "REST"))),
-                status=draw(st.sampled_from((SelectionStatus.WITHDRAWN, SelectionStatus.DEAD))),
-                counts_as=draw(st.sampled_from((None, "invalid", "Q", "AGAINST"))),
-            )
-
-
-def amends(definition: Definition) -> st.SearchStrategy[Amend]:
-    """Amendments of one or two changes."""
-    return st.builds(lambda made: Amend(tuple(made)), st.lists(changes(definition), min_size=1, max_size=2))
-
-
-def histories(definition: Definition, max_size: int = 20) -> st.SearchStrategy[list[Item]]:
-    """Anything that may stand in a log, in any order: reports twice as often as garbage and amendments."""
-    some: st.SearchStrategy[Sent] = sent(definition, NEW_UNITS)
-    return st.lists(st.one_of(some, some, garbage(definition), amends(definition)), max_size=max_size)

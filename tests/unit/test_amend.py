@@ -15,6 +15,7 @@ from tallyroom.domain.events import (
     MergeUnits,
     MoveUnit,
     Refusal,
+    ReopenUnit,
     ReregisterUnit,
     WithdrawSelection,
 )
@@ -69,6 +70,27 @@ def test_close_unit_in_one_contest_or_in_all() -> None:
     assert [contest.closed_units for contest in made.contests] == [{"u1": Closure.CLOSED}] * 3
 
 
+def test_reopen_unit_in_one_contest_or_in_all() -> None:
+    closed = CloseUnit(unit="u1")
+    made = amended(closed, ReopenUnit(unit="u1", contest="groups"))
+    assert [contest.closed_units for contest in made.contests] == [{"u1": Closure.CLOSED}, {}, {"u1": Closure.CLOSED}]
+    assert amended(closed, ReopenUnit(unit="u1")) == DEFINITION
+    with pytest.raises(AmendmentError, match="merged"):
+        amended(MergeUnits(units=("u1",), into="u4"), ReopenUnit(unit="u1"))
+
+
+def test_what_a_closed_unit_reported_stays_and_it_reports_again_once_reopened() -> None:
+    night = night_after(U1, Amend((CloseUnit(unit="u1"),)))
+    kept = figures(night)
+    refused = night.feed(replace(U1, version=2, numbers=(9,)))
+    assert isinstance(refused, Refused)
+    assert (refused.refusal, figures(night)) == (Refusal.CLOSED_UNIT, kept)
+    assert night.feed(Amend((ReopenUnit(unit="u1"),))) is None
+    assert figures(night) == kept
+    assert not isinstance(night.feed(replace(U1, version=2, numbers=(9,))), Refused)
+    assert figures(night)["P"] == 9
+
+
 def test_merge_units_adds_the_registers_where_both_are_known() -> None:
     made = {unit.id: unit.registered for unit in amended(MergeUnits(units=("u1", "u2"), into="u4")).units}
     assert made == {"u1": 0, "u2": 0, "u3": None, "u4": 35}
@@ -99,6 +121,8 @@ def test_added_selections_come_last() -> None:
         MergeUnits(units=("ghost",), into="u1"),
         MergeUnits(units=("u1",), into="ghost"),
         MergeUnits(units=("u1",), into="u1"),
+        ReopenUnit(unit="ghost"),
+        ReopenUnit(unit="u1"),
         MoveUnit(unit="ghost", contest="list", area="A"),
         MoveUnit(unit="u2", contest="inside", area="A"),
         MoveUnit(unit="u1", contest="list", area="ghost"),

@@ -58,6 +58,19 @@ def test_a_share_is_less_than_a_millionth_off_and_on_the_right_side(
     assert not any(truth < line <= Fraction(shown) for line in (*lines, Fraction(1)))
 
 
+@given(st.integers(2, 400), st.integers(1, 400), st.integers(1, 10**9))
+def test_a_share_next_to_a_line_is_never_shown_across_it(denominator: int, numerator: int, times: int) -> None:
+    """Single votes around the line, where rounding could carry a share over: the generator above hardly comes so near."""
+    line = Fraction(min(numerator, denominator), denominator)
+    whole = denominator * times * 1000
+    at = line.numerator * (whole // line.denominator)
+    for part in range(max(0, at - 2), at + 3):
+        shown = Fraction(share(part, whole, (line,)) or "")
+        step = Fraction(1, 10**6)
+        assert (shown >= line) is (part >= at) or (part >= at and line - shown < step), (part, whole, line)
+    assert Fraction(share(at - 1, whole, (line,)) or "") < line
+
+
 def test_the_lines_of_a_contest_are_half_and_every_threshold_and_condition_of_its_rule() -> None:
     assert lines_of(None) == (Fraction(1, 2),)
     nested = Threshold(share="0.04", alternatives=(Threshold(share="0.12", alternatives=(Threshold(share="0.3"),)),))
@@ -269,10 +282,10 @@ def test_bulletins_of_two_contests_do_not_supersede_each_other() -> None:
     assert sorted(item["contest"] for item in made["turnout"]) == ["groups", "list"]
 
 
-def estimate(release_at: str) -> dict[str, Any]:
+def estimate(release_at: str, method: str = "exit_poll") -> dict[str, Any]:
     """An exit poll as decoded."""
     return {
-        "type": "estimate", "id": "x", "pollster": "p", "contest": "list", "release_at": release_at,
+        "type": "estimate", "id": "x", "pollster": "p", "method": method, "contest": "list", "release_at": release_at,
         "reported_at": "2030-03-01T19:00:00Z", "shares": {"P": "0.5"},
     }  # fmt: skip
 
@@ -282,6 +295,12 @@ def test_estimates_stay_out_until_their_release() -> None:
     assert sections([event], None)["estimates"] == []
     assert sections([event], CLOSED_AT - timedelta(seconds=1))["estimates"] == []
     assert len(sections([event], CLOSED_AT)["estimates"]) == 1
+
+
+def test_a_projection_does_not_replace_the_exit_poll_of_the_same_pollster() -> None:
+    events = [estimate("2030-03-01T20:00:00Z", method) for method in ("exit_poll", "projection", "exit_poll")]
+    shown = sections(events, CLOSED_AT)["estimates"]
+    assert [item["method"] for item in shown] == ["exit_poll", "projection"]
 
 
 def test_figures_and_counters_do_not_mix() -> None:

@@ -14,7 +14,7 @@ import uvloop
 
 from tallyroom.cli.common import console, print_json, print_table, settings
 from tallyroom.cli.events import pace_of, progress_bar
-from tallyroom.domain.election import Definition
+from tallyroom.domain.election import Definition, Names
 from tallyroom.domain.errors import SettingError
 from tallyroom.night.night import Night, Ports, free_port, night_folder, port_is_free
 from tallyroom.producer.pace import MAX_GAP, FullSpeed, Pace, Timed, span
@@ -136,18 +136,23 @@ def show_totals(definition: Definition, snapshot: dict[str, Any]) -> None:
     language = definition.languages[-1] if "en" not in definition.languages else "en"
     for contest in snapshot["contests"][:2]:
         root, known = contest["areas"][0], names[contest["contest"]]
-        labels = {item.id: item.names.get(language, item.id) for item in known.selections}
+        labels = {item.id: named(item.names, language, item.id) for item in known.selections}
         base = root["share_denominator"]
         rows = [
             (labels[key], votes, _percent(votes, base["value"], lines_of(known.rule)))
             for key, votes in sorted(root["counts"].items(), key=lambda pair: -pair[1])
         ]
         print_table(
-            f"{known.names.get(language, known.id)}: {root['units_reported']:,} of {root['units_expected']:,} units, "
+            f"{named(known.names, language, known.id)}: {root['units_reported']:,} of {root['units_expected']:,} units, "
             f"shares of {base['value']:,} ({base['of']}), revision {snapshot['revision']:,}",
             ["selection", "votes", "share"],
             rows[:12],
         )
+
+
+def named(names: Names, language: str, fallback: str) -> str:
+    """The name in this language, else in any, else the fallback."""
+    return names.get(language) or next(iter(names.values()), fallback)
 
 
 def _percent(votes: int, base: int, lines: Sequence[Fraction]) -> str:

@@ -1,0 +1,250 @@
+"""The publisher over a store and a log: embargoes, numbers after a crash, rolled-back stores, definitions on their way."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tallyroom.codec.events import Amendment, Control, Participation, Report, ReregisterUnit, encode_event
+from tallyroom.domain.election import Definition
+from tallyroom.domain.partition import partition_of
+from tallyroom.log.base import Entry
+from tallyroom.publisher import service
+from tallyroom.publisher.cut import View
+from tallyroom.publisher.revision import Head
+from tallyroom.store import MemoryStore
+from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
+from tests.support.publishing import TOPIC, Room, until
+from tests.support.store_fixtures import AnyStore
+
+DEFINITION: Final = election(2)
+UNITS: Final = ("u1", "u2", "u3", "u4")
+
+
+def report(unit: str, version: int = 1, votes: int = 3, definition: Definition = DEFINITION) -> Report:
+    """A sound report of contest ``list``; version N is reported N minutes after the polls closed."""
+    return Sent("list", unit, version=version, numbers=(votes, 1), kind="correction").event(definition)
+
+
+def bulletin(minutes: int) -> Participation:
+    """A bulletin that moves the election clock and no total; ``minutes`` after the polls closed."""
+    return Participation(
+        id=f"bulletin-{minutes}", election=ELECTION, environment="test", source="cec", measure="cast", area="A",
+        reported_at=CLOSED_AT + timedelta(minutes=minutes), as_of=CLOSED_AT, ballots=minutes,
+    )  # fmt: skip
+
+
+def control() -> Control:
+    """The authority's own total of the country."""
+    return Control(
+        id="control-1", election=ELECTION, environment="test", source="cec", contest="list", area="R",
+        reported_at=CLOSED_AT + timedelta(minutes=2), counts={"P": 9},
+    )  # fmt: skip
+
+
+def amendment() -> Amendment:
+    """A change that shows in the definition and in no total."""
+    return Amendment(
+        id="amendment-1", election=ELECTION, environment="test", source="cec", previous=CHAIN,
+        reported_at=CLOSED_AT + timedelta(minutes=5), changes=(ReregisterUnit(unit="u4", registered=77),),
+    )  # fmt: skip
+
+
+def votes(documents: dict[str, Any]) -> int:
+    """Votes of P in the country."""
+    found: int = documents["areas:list:"][0]["counts"]["P"]
+    return found
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    """A room in memory."""
+    made = await Room(MemoryStore(), tmp_path / "kept", DEFINITION).open()
+    yield made
+    await made.log.close()
+
+
+@pytest.fixture
+def short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doubt after half a second, so that a test need not last five."""
+    monkeypatch.setattr(service, "STALL_S", 0.5)
+
+
+async def test_everything_of_a_contest_appears_at_once_when_its_embargo_lifts(tmp_path: Path) -> None:
+    """What lifts it is the clock, moved by an event that touches no area of the contest."""
+    release = CLOSED_AT + timedelta(minutes=30)
+    definition = replace(DEFINITION, release_at=release)
+    room = await Room(MemoryStore(), tmp_path / "kept", definition).open()
+    async with room.publishing():
+        await room.send(*(report(unit) for unit in UNITS), control(), bulletin(29))
+        head, documents = await room.covered()
+        assert head.clock == CLOSED_AT + timedelta(minutes=29)
+        for contest in ("list", "groups", "inside"):
+            assert documents[f"contest:{contest}"].keys() == {"contest", "status", "embargoed_until"}
+            assert documents[f"areas:{contest}:"] == documents[f"areas:{contest}:R"] == []
+        assert documents["election"]["declared"] == []
+        assert len(documents["election"]["turnout"]) == 1, "turnout is under no embargo here"
+        await room.send(bulletin(30))
+        head, documents = await room.when(lambda _, documents: "embargoed_until" not in documents["contest:list"])
+    assert head.clock == release
+    assert [area["area"] for area in documents["areas:list:R"]] == ["A", "B"]
+    assert sum(area["counts"]["P"] for area in documents["areas:list:R"]) + 3 == votes(documents) == 12  # u4 is in R
+    assert [area["area"] for area in documents["areas:groups:R"]] == ["A", "B"]
+    assert [item["kind"] for item in documents["election"]["declared"]] == ["control"]
+
+
+async def test_a_number_that_was_reserved_and_never_published_is_left_out(store: AnyStore, tmp_path: Path) -> None:
+    """A crash between the two must neither give the number out twice nor stop publication for ever."""
+    room = await Room(store, tmp_path / "kept", DEFINITION).open()
+    async with room.publishing():
+        await room.send(report("u1"))
+        before, _ = await room.covered()
+    room.keeper.reserve(before.revision + 1)
+    async with room.publishing("two") as publisher:
+        await room.send(report("u2"))
+        after, documents = await room.covered()
+        assert (after.revision, votes(documents)) == (before.revision + 2, 6)
+        await room.send(report("u3"))
+        last, documents = await room.covered()
+        assert (last.revision, votes(documents)) == (after.revision + 1, 9)
+        await until(lambda: publisher.condition.ok)
+
+
+async def test_a_rolled_back_store_is_waited_for_and_numbers_go_on(room: Room) -> None:
+    assert isinstance(room.store, MemoryStore)
+    async with room.publishing() as publisher:
+        await room.send(report("u1"))
+        await room.covered()
+        earlier = room.store.snapshot()
+        await room.send(report("u2"))
+        newest, _ = await room.covered()
+        room.store.rollback_to(earlier)
+        await until(lambda: "behind" in publisher.condition.reason)
+        await room.send(report("u3"))  # the worker folds again from where the store stands
+        head, documents = await room.covered()
+        assert head.revision > newest.revision
+        assert votes(documents) == 9
+        await until(lambda: publisher.condition.ok)
+
+
+async def test_a_publisher_started_on_a_rolled_back_store_continues_from_its_disk(room: Room) -> None:
+    assert isinstance(room.store, MemoryStore)
+    async with room.publishing():
+        await room.send(report("u1"))
+        await room.covered()
+        earlier = room.store.snapshot()
+        await room.send(report("u2"))
+        newest, _ = await room.covered()
+    room.store.rollback_to(earlier)
+    async with room.publishing("one") as publisher:
+        found, documents = await room.when(lambda head, _: head.revision == newest.revision)
+        assert (found, votes(documents)) == (newest, 6), "readers get the last good revision at once"
+        await room.fold()
+        await room.send(report("u3"))
+        head, documents = await room.covered()
+        assert (head.revision > newest.revision, votes(documents)) == (True, 9)
+        await until(lambda: publisher.condition.ok)
+
+
+async def test_a_flushed_store_is_filled_again_and_readers_never_see_less(room: Room) -> None:
+    assert isinstance(room.store, MemoryStore)
+    async with room.publishing() as publisher:
+        await room.send(report("u1"), report("u2"))
+        newest, _ = await room.covered()
+    room.store.flush()
+    async with room.publishing() as publisher:
+        await room.store.open(room.plan.chain, 2)
+        found, documents = await room.when(lambda _, __: True)
+        assert (found, votes(documents)) == (newest, 6)
+        assert not publisher.condition.ok
+        await room.send(report("u3"))
+        head, documents = await room.covered()
+        assert (head.revision > newest.revision, votes(documents)) == (True, 9)
+
+
+async def test_partitions_at_different_definitions_raise_doubt_and_nothing_is_shown(
+    room: Room, short_stall: None
+) -> None:
+    data = encode_event(amendment())
+    async with room.publishing() as publisher:
+        await room.send(report("u1"))
+        before, _ = await room.covered()
+        await until(lambda: publisher.condition.ok)
+        await room.log.append(TOPIC, [Entry(b"amendment", data, (), 0)])
+        await room.send(report("u1", 2, votes=8))
+        await until(lambda: "amendment" in publisher.condition.reason)
+        found = await room.published()
+        assert found is not None
+        assert found[0] == before, "a cut of two definitions is never shown"
+        await room.log.append(TOPIC, [Entry(b"amendment", data, (), 1)])
+        await room.fold()
+        head, documents = await room.covered()
+        await until(lambda: publisher.condition.ok)
+    assert head.definition != before.definition
+    assert votes(documents) == 8
+    registers = {unit["id"]: unit.get("registered") for unit in documents["definition"]["units"]}
+    assert registers["u4"] == 77
+
+
+async def test_a_log_that_goes_on_without_tabulators_raises_doubt(room: Room, short_stall: None) -> None:
+    async with room.publishing() as publisher:
+        await room.send(report("u1"))
+        await room.covered()
+        await until(lambda: publisher.condition.ok)
+        partition = partition_of(b"list|u2", 2)
+        await room.log.append(TOPIC, [Entry(b"list|u2", encode_event(report("u2")))])
+        await until(lambda: f"nobody tabulates partition {partition}" in publisher.condition.reason)
+        await room.fold()
+        await until(lambda: publisher.condition.ok)
+
+
+async def test_corrections_are_the_same_whatever_order_journals_are_read_in(room: Room) -> None:
+    """Two publishers, one of them started late, must say the same of the same cut, or hashes of revisions differ."""
+    assert isinstance(room.store, MemoryStore)
+    names = [unit for unit in UNITS if partition_of(f"list|{unit}".encode(), 2) == 0]
+    others = [unit for unit in UNITS if unit not in names]
+    assert names
+    assert others
+    lowered = [report(unit, version, votes=20 - version) for version in (1, 2, 3) for unit in (*others, *names)]
+    for event in lowered:
+        await room.log.append(TOPIC, [Entry(f"list|{event.unit}".encode(), encode_event(event))])
+    views = [View(room.store, room.plan, 2) for _ in range(3)]
+    await room.fold((1,))
+    await views[0].refresh()
+    await room.fold((0,))
+    await views[0].refresh()
+    await views[1].refresh()
+    views[2].partitions = dict(reversed(views[2].partitions.items()))
+    for number in (1, 0):
+        await views[2]._read(number, views[2].partitions[number])
+    listed = [view.corrections()["list"] for view in views]
+    assert listed[0] == listed[1] == listed[2]
+    assert len(listed[0]) == 2 * len(UNITS)
+    order = [(item["at"], item["partition"], item["offset"]) for item in listed[0]]
+    assert order == sorted(order)
+    assert [at for at, _, _ in order] != [item["at"] for item in sorted(listed[0], key=lambda item: item["partition"])]
+
+
+async def test_corrections_are_listed_once_after_a_rollback(room: Room) -> None:
+    assert isinstance(room.store, MemoryStore)
+    await room.send(report("u1"))
+    early = room.store.snapshot()
+    await room.send(report("u1", 2, votes=2))
+    view = View(room.store, room.plan, 2)
+    await view.refresh()
+    before = view.corrections()
+    room.store.rollback_to(early)
+    await view.refresh()
+    await room.fold()
+    await view.refresh()
+    assert view.corrections() == before
+    assert len(before["list"]) == 1
+
+
+def test_heads_are_values() -> None:
+    """The comparisons above would prove nothing if heads were compared by identity."""
+    assert "__eq__" in dir(Head)
+    assert not Head.__struct_config__.eq or Head.__struct_config__.frozen

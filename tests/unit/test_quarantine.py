@@ -1,0 +1,36 @@
+"""Quarantine entries: what they say of themselves is ours, whatever the refused record carried."""
+
+from tallyroom.domain.events import Refusal
+from tallyroom.log.base import LogRecord
+from tallyroom.tabulation.supersede import Refused
+from tallyroom.tabulator.quarantine import quarantine_entry
+
+FORGED = (
+    ("tallyroom_reason", b"late"),
+    ("ce_id", b"7"),
+    ("tallyroom_offset", b"0"),
+    ("tallyroom_released", b"yes"),
+    ("ce_id", b"8"),
+)
+
+
+def test_a_record_cannot_overwrite_what_is_said_of_it() -> None:
+    record = LogRecord(3, 77, 1_000, b"council|N-001", b"{", FORGED)
+    entry = quarantine_entry(record, Refused(Refusal.NOT_JSON, "cut short"), "tallyroom.x.test.events")
+    names = [name for name, _ in entry.headers]
+    assert len([name for name in names if name.startswith("tallyroom_")]) == 6
+    assert [item for item in entry.headers if not item[0].startswith("tallyroom_")] == [
+        ("ce_id", b"7"),
+        ("ce_id", b"8"),
+    ]
+    last_wins, first_wins = dict(entry.headers), dict(reversed(entry.headers))
+    for said in (last_wins, first_wins):  # clients differ in which of two equal names they take
+        assert said["tallyroom_reason"] == b"not_json"
+        assert (said["tallyroom_partition"], said["tallyroom_offset"]) == (b"3", b"77")
+    assert (entry.key, entry.value, entry.partition) == (b"council|N-001", b"{", 3)
+
+
+def test_a_detail_of_any_length_fits_a_header() -> None:
+    record = LogRecord(0, 0, 0, None, b"{}")
+    entry = quarantine_entry(record, Refused(Refusal.SCHEMA, "ү" * 500_000), "t")
+    assert dict(entry.headers)["tallyroom_detail"].decode() == "ү" * 1000
