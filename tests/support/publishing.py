@@ -99,5 +99,5 @@ class Room:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - services announce nothing to tests
             await asyncio.sleep(_POLL_S)

@@ -17,6 +17,7 @@ from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.cut import View
+from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.asides import sections
@@ -30,9 +31,6 @@ from tallyroom.telemetry.metrics import PublisherMetrics
 LEASE_S: Final = 5.0
 LEAST_BETWEEN_S: Final = 0.2
 """At most five revisions a second: faster than anyone reads, and a bound on what every gateway and client must take."""
-
-STALL_S: Final = 5.0
-"""A log that is ahead of totals that have not moved for this long means that nobody tabulates."""
 
 KEEP_EVERY_S: Final = 1.0
 
@@ -71,16 +69,13 @@ class Publisher:
                 "split the election into several definitions",
             )
         self._embargoed: set[str] = set()
-        self._mixed_since: float | None = None
-        self._ahead_of_log = ""
+        self._guards = Guards()
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
         self._hashes: dict[str, str] = {}
-        self._floor: dict[int, int] = {}
         self._kept_at = 0.0
         self._kept_number = 0
-        self._moved_at: dict[int, float] = {}
         self._logger = get_logger("publisher")
         self.active = False  # a standby is ready as it is: it waits
         self.condition = Condition(ok=False, since=wall(), reason="starting")
@@ -123,26 +118,17 @@ class Publisher:
         """Take over: the last revision from store or disk, the floor of offsets, and the log's end as seen now."""
         meta = await self._meta()
         await self._take_over(lease)
-        bounds = await self._log.bounds(self._topic)
-        self._ahead_of_log = ""
-        for partition, bound in bounds.items():
-            if self._floor.get(partition, 0) > bound.end:
-                self._ahead_of_log = (
-                    f"the last revision covers partition {partition} to {self._floor[partition]}, the log ends at "
-                    f"{bound.end}: it is another log (docs/operating.md, starting over)"
-                )
-            self._floor[partition] = max(self._floor.get(partition, 0), bound.end)
+        self._guards.start_at(await self._log.bounds(self._topic))
         self._doubt("catching up with the log")
         await self._beat(lease)
         self._logger.info("publishing", after=self._number, store=meta.store_id)
         return View(self._totals, self._plan, meta.partitions)
 
     async def _meta(self) -> StoreMeta:
-        while True:
-            meta = await self._totals.meta()
-            if meta is not None:
-                return meta
-            await asyncio.sleep(LEAST_BETWEEN_S)  # the first tabulator makes it
+        meta = await self._totals.meta()
+        if meta is None:
+            raise StoreUnavailable("it is empty.", "start a tabulator: the first one makes it")
+        return meta
 
     async def _take_over(self, lease: Lease) -> None:
         """Continue from the newest revision known: the store's, or, if the store lost it, our own or the disk's."""
@@ -168,58 +154,42 @@ class Publisher:
         self._documents = dict(documents)
         self._hashes = dict(self._head.documents)
         self._metrics.revision.set(self._number)
-        self._floor = {int(number): offset for number, offset in self._head.as_of["events"].items()}
+        self._guards.published(self._head)
 
     async def _round(self, lease: Lease, view: View) -> None:
         """One look at the totals: publish if something changed and everything may be shown."""
         await self._follow_store(lease)
         moved = await view.refresh()
-        now = time.monotonic()
-        for partition in moved:
-            self._moved_at[partition] = now
-        if self._may_publish(view) and self._follow_definition(view):
+        self._guards.moved(moved)
+        reason = self._guards.against(view) or self._guards.mixed(view.chains())
+        if reason is None and self._follow_definition(view):
             documents = self._derive(view)
-            if documents or (moved and self._head is not None and self._advanced(view)):
+            if documents or (moved and self._advanced(view)):
                 await self._publish(lease, view, documents)
+        reason = reason or self._unknown_definition(view)
+        self._say(reason or self._guards.stalled(view, await self._log.bounds(self._topic)))
         self._keep()
-        await self._stalled(view, now)
         self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
         if self._head is not None:
             self._metrics.snapshot_age.set((self._wall() - self._head.generated_at).total_seconds())
 
     async def _follow_store(self, lease: Lease) -> None:
-        """A store that lost its revision (flushed, replaced) gets the last good one back at once."""
-        if self._head is not None and await self._revisions.head() is None:
-            answer = await self._revisions.publish(lease, self._number, encode(self._head), self._documents)
-            self._logger.warning("the store had lost the revision; put back", revision=self._number, answer=str(answer))
+        """A store that lost the last revision (flushed, replaced, rolled back) gets it back at once, whole.
 
-    def _may_publish(self, view: View) -> bool:
-        """The guards: never below what was published, never another log. Sets the condition."""
-        offsets = view.offsets()
-        behind = [number for number, floor in self._floor.items() if offsets.get(number, 0) < floor]
-        if self._ahead_of_log:
-            self._doubt(self._ahead_of_log)
-            return False
-        if behind:
-            self._doubt("totals are behind what was published, or behind the log's end as seen at the start")
-            return False
-        if self._head is not None:
-            known = self._head.log
-            foreign = [n for n, v in view.partitions.items() if v.first and known.get(str(n), v.first) != v.first]
-            if foreign:
-                self._doubt(f"the totals come from another log than the last revision (partition {foreign[0]})")
-                return False
-        return True
+        Later revisions write only what changed: documents that went back with the store would stay as they were.
+        """
+        if self._head is None:
+            return
+        stored, number = await self._revisions.head(), self._head.revision
+        if stored is None or stored.number < number:
+            answer = await self._revisions.publish(lease, number, encode(self._head), self._documents)
+            if answer is not Answer.OK:
+                raise StoreUnavailable(f"putting revision {number} back was answered {answer}.", "none: tried again")
+            self._logger.warning("the store had lost the revision; put back", revision=number)
 
     def _follow_definition(self, view: View) -> bool:
         """Show an amended definition once every partition has it; until then the cut mixes two and is not shown."""
         chains = view.chains()
-        if len(chains) > 1:
-            self._mixed_since = self._mixed_since or time.monotonic()
-            if time.monotonic() - self._mixed_since > STALL_S:
-                self._doubt("an amendment has not reached every partition, or not in the same order")
-            return False
-        self._mixed_since = None
         if chains == {self._plan.chain}:
             return True
         plan = self._plan
@@ -227,13 +197,15 @@ class Publisher:
         while plan.chain not in chains and plan.chain in by_previous:
             amendment, chain = by_previous[plan.chain]
             plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
-        if plan.chain not in chains:
-            self._doubt("the totals stand at a definition that no amendment leads to")
-            return False
-        self._plan = plan
-        self._deriver = Deriver(plan)
-        view.replan(plan)
+        if chains == {plan.chain}:
+            self._plan = plan
+            self._deriver = Deriver(plan)
+            view.replan(plan)
         return False  # read again by the new definition in the next round
+
+    def _unknown_definition(self, view: View) -> str | None:
+        known = {self._plan.chain, *(chain for _, chain in view.amendments.values())}
+        return None if view.chains() <= known else "the totals stand at a definition that no amendment leads to"
 
     def _derive(self, view: View) -> dict[str, bytes]:
         """Documents that differ from the published ones, encoded once."""
@@ -283,7 +255,7 @@ class Publisher:
             raise StoreUnavailable(f"revision {number} was answered {answer}.", "none: the publisher takes over again")
         self._head, self._number, self._hashes = head, number, hashes
         self._documents.update(documents)
-        self._floor = {**self._floor, **view.offsets()}
+        self._guards.published(head)
         self._settle(view)
         await self._revisions.announce("revision")
 
@@ -315,9 +287,6 @@ class Publisher:
 
     def _settle(self, view: View) -> None:
         """Figures for the operator after a publication."""
-        if not self.condition.ok:
-            self._logger.info("current again", revision=self._number, after=self.condition.reason)
-            self.condition = Condition(ok=True, since=self._wall())
         self._metrics.revision.set(self._number)
         newest = max(part.tallies.appended_at for part in view.partitions.values())
         if newest:
@@ -327,18 +296,13 @@ class Publisher:
             self._metrics.units_reported.labels(contest=name).set(row[0] if row else 0)
             self._metrics.units_expected.labels(contest=name).set(self._deriver.units_expected(name))
 
-    async def _stalled(self, view: View, now: float) -> None:
-        """Doubt what is shown if the log is ahead of totals that do not move."""
-        ends = await self._log.bounds(self._topic)
-        offsets = view.offsets()
-        ahead = [n for n, bound in ends.items() if bound.end > offsets.get(n, 0)]
-        stuck = [n for n in ahead if now - self._moved_at.setdefault(n, now) > STALL_S]
-        if stuck:
-            self._doubt(f"nobody tabulates partition {', '.join(map(str, stuck[:8]))}: the log goes on, totals stand")
-        elif not ahead and not self.condition.ok and self._head is not None and self._may_publish(view):
+    def _say(self, reason: str | None) -> None:
+        """Set the condition from what this round found."""
+        if reason is not None:
+            self._doubt(reason)
+        elif not self.condition.ok and self._head is not None:
+            self._logger.info("current again", revision=self._number, after=self.condition.reason)
             self.condition = Condition(ok=True, since=self._wall())
-        for number in set(self._moved_at) - set(ahead):
-            self._moved_at[number] = now
 
     def _doubt(self, reason: str) -> None:
         if self.condition.ok or self.condition.reason != reason:
