@@ -209,7 +209,7 @@ def test_never_more_units_than_expected_and_nothing_negative(drawn: tuple[Levels
 
 @given(levels_and_history)
 def test_every_fall_of_a_figure_is_labelled(drawn: tuple[Levels, list[Item]]) -> None:
-    """And nothing else is: figures of a unit that an accepted report made lower, name by name."""
+    """And nothing else is: figures and register of a unit that an accepted report made lower, name by name."""
     levels, history = drawn
     definition = ELECTIONS[levels]
     night = Night(definition)
@@ -225,11 +225,14 @@ def test_every_fall_of_a_figure_is_labelled(drawn: tuple[Levels, list[Item]]) ->
         for name, state in night.units().items():
             if before.get(name, state) != state:
                 plan = night.plan.contests[name.partition("|")[0]]
-                old, new = (
-                    tabulate(night.plan, {name: one})[plan.id, plan.root][COUNTERS:] for one in (before[name], state)
-                )
-                pairs = zip(plan.figures, old, new, strict=True)
+                old, new = (tabulate(night.plan, {name: one})[plan.id, plan.root] for one in (before[name], state))
+                pairs = zip(plan.figures, old[COUNTERS:], new[COUNTERS:], strict=True)
                 falls = {figure: (was, now) for figure, was, now in pairs if now < was}
+                defined = night.plan.units[item.unit].registered
+                was, now = ((defined or 0) + row[Column.REGISTERED_CHANGE] for row in (old, new))
+                if now < was and (defined is not None or (item.registered is not None and item.kind != "retraction")):
+                    falls["registered"] = (was, now)
+                    event("the register falls")
                 expected += [(name, falls)] if falls else []
         assert night.fell == expected
         event(f"falls: {len(expected)}")

@@ -6,17 +6,18 @@ from tallyroom.codec.definition import chain_hash, definition_hash
 from tallyroom.codec.events import Amendment, Report, decode_event, partition_key
 from tallyroom.recordings.format import Recording
 from tallyroom.recordings.golden import GoldenTotals
-from tallyroom.tabulation.fold import PartitionFold, Tallies
+from tallyroom.tabulation.fold import Decrease, PartitionFold, Tallies
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Column
 
 
 @dataclass(frozen=True)
 class Folded:
-    """Root totals as tabulation makes them, and the fate of the events."""
+    """Root totals as tabulation makes them, the fate of the events, and the figures that fell."""
 
     totals: dict[str, GoldenTotals]
     tallies: Tallies
+    decreases: list[Decrease]
 
 
 def folded(recording: Recording) -> Folded:
@@ -31,7 +32,8 @@ def folded(recording: Recording) -> Folded:
             fold.amend(event.to_domain(), chain_hash(fold.plan.chain, timed.value))
         else:
             fold.aside(int(event.reported_at.timestamp() * 1000))
-    return Folded({contest: _root(fold, contest) for contest in fold.plan.contests}, fold.tallies)
+    totals = {contest: _root(fold, contest) for contest in fold.plan.contests}
+    return Folded(totals, fold.tallies, fold.take().decreases)
 
 
 def _root(fold: PartitionFold, contest: str) -> GoldenTotals:

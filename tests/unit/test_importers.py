@@ -106,11 +106,34 @@ def test_bw_equals_the_official_totals(imported: Import) -> None:
 
 
 def test_bw_fallen_figures_are_rows_of_the_source(imported: Import) -> None:
-    """546 rows of 221 municipalities, cast and registered once each; reports carry cast twice, the register never."""
+    """546 rows of 221 municipalities, cast and registered once each; both reports of a municipality carry them."""
     expect = imported(BW).manifest.expect
     assert (expect["decreases"], expect["decreases_units"]) == (546, 221)
     cast, registered = 47, 5
-    assert expect["decreases_tabulated"] == 546 - registered + cast
+    assert expect["decreases_tabulated"] == 546 + cast + registered == 598
+
+
+def test_bw_every_fallen_row_of_the_source_is_labelled(imported: Import) -> None:
+    labelled = folded(imported(BW)).decreases
+    first = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "first" for name in fall.figures}
+    second = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "second" for name in fall.figures}
+    both = {(unit, name) for unit, name in first & second if name in ("cast", "registered")}
+    assert len(first) + len(second) - len(both) == 546
+    assert len({unit for unit, _ in first | second}) == 221
+    assert {unit for unit, name in both if name == "registered"} == {
+        "08118048", "08136089", "08337096", "08415058", "08436067",
+    }  # fmt: skip
+
+
+def test_bw_a_register_that_changed_is_reported_in_both_contests(imported: Import) -> None:
+    """Two of the five that fell are all that changed there: 08136089 and 08415058."""
+    defined = {unit.id: unit.registered for unit in imported(BW).definition().units}
+    changed = [report for report in reports(imported(BW)) if report.registered is not None]
+    assert all(report.registered != defined[report.unit] for report in changed)
+    assert Counter(report.contest for report in changed) == {"first": 14, "second": 14}
+    newest = {(report.contest, report.unit): report for report in changed}
+    assert defined["08136089"] == 2891
+    assert {newest[contest, "08136089"].registered for contest in ("first", "second")} == {2637}
 
 
 def test_bw_corrections_have_no_invented_reason(imported: Import) -> None:

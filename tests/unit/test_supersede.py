@@ -255,11 +255,50 @@ def test_a_count_group_that_cannot_be_told_from_a_unit_is_a_problem_of_the_defin
 
 def test_falling_names_only_what_fell() -> None:
     leaf = leaf_of(U1)
-    before = contribution(leaf, state(U1))
-    after = contribution(leaf, state(replace(U1, version=2, numbers=(6, 1, 1, 0))))
+    before = state(U1)
+    after = state(replace(U1, version=2, numbers=(6, 1, 1, 0)))
     assert fell(leaf, before, after) == {"Q": (3, 1), "cast": (11, 10), "valid": (9, 8)}
     assert fell(leaf, before, before) == {}
     assert fell(leaf, after, before) == {"P": (6, 5)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "falls"),
+    [
+        (replace(U1, registered=9), replace(U1, registered=8), (9, 8)),
+        (U1, replace(U1, registered=8), (10, 8)),  # defined: 10
+        (replace(U1, registered=12), U1, (12, 10)),
+        (replace(U1, registered=12), replace(U1, registered=8, disposition="held"), (12, 8)),
+        (U1, replace(U1, registered=12), None),
+        (replace(U1, registered=8), U1, None),
+        (replace(U1, unit="u3", registered=3), replace(U1, unit="u3", registered=0), (3, 0)),  # defined: nothing
+        (replace(U1, unit="u3", registered=3), replace(U1, unit="u3"), None),
+        (replace(U1, unit="u3"), replace(U1, unit="u3", registered=0), None),
+        (replace(U1, registered=12), replace(U1, kind="retraction"), (12, 10)),
+        (U1, replace(U1, kind="retraction", registered=3), None),
+    ],
+)
+def test_a_register_falls_where_it_is_known_before_and_after(
+    before: Sent, after: Sent, falls: tuple[int, int] | None
+) -> None:
+    assert fell(leaf_of(before), state(before), state(after)).get("registered") == falls
+
+
+def test_a_fall_of_the_register_alone_is_labelled_with_the_first_count_group_only() -> None:
+    night = Night(DEFINITION)
+    for version, registered in ((1, 9), (2, 7)):
+        for group in ("in_person", "advance"):
+            night.feed(Sent("groups", "u1", version, numbers=(1, 2), group=group, registered=registered))
+    night.take()
+    assert night.fell == [("groups|u1#in_person", {"registered": (9, 7)})]
+    assert night.folds[0].tallies.decreases == 1
+
+
+def test_a_measure_named_like_the_register_is_a_problem_of_the_definition() -> None:
+    """A fall of the register is labelled ``registered``; a measure of that name would hide it."""
+    contest = DEFINITION.contests[0]
+    accounting = replace(contest.accounting, measures=(*contest.accounting.measures, "registered"))
+    assert list(problems(with_contest(DEFINITION, replace(contest, accounting=accounting))))
 
 
 def test_rows_are_widened_never_narrowed() -> None:

@@ -144,6 +144,8 @@ def _accounting(contest: Contest) -> Iterator[str]:
             yield "the total of an identity must be a measure, not 'selections'"
     if len(set(accounting.measures)) != len(accounting.measures) or SELECTIONS in accounting.measures:
         yield "its measures must be different names, none of them 'selections'"
+    if REGISTERED in accounting.measures:
+        yield "a measure is called 'registered', which is the register of voters"
     if accounting.cast is not None and accounting.cast not in accounting.measures:
         yield f"ballots cast are measure {accounting.cast}, which is not among its measures"
     used = {name for identity in accounting.identities for name in (identity.total, *identity.parts)}

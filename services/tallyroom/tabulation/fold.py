@@ -12,15 +12,18 @@ from typing import Final, NamedTuple
 from tallyroom.domain.events import Amendment, Refusal, Report
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.amend import AmendmentError, amend
-from tallyroom.tabulation.plan import ContestPlan, Leaf, Plan
-from tallyroom.tabulation.rows import Row, minus, plus, total, widened
-from tallyroom.tabulation.supersede import Refused, State, Verdict, compare, contribution, fell, kind_of, state_of
+from tallyroom.tabulation.plan import ContestPlan, Figures, Leaf, Plan
+from tallyroom.tabulation.rows import COUNTERS, Row, minus, plus, total, widened
+from tallyroom.tabulation.supersede import Refused, State, Verdict, compare, fell, kind_of, split, state_of
 
 NO_REASON: Final = "reason not stated by source"
 
 
 class Decrease(NamedTuple):
-    """A unit's figures fell because an accepted report says so: name -> (before, after), labelled with the source's reason."""
+    """A unit's figures fell because an accepted report says so: name -> (before, after), labelled with the source's reason.
+
+    A name is a measure's, a selection's or ``registered``, the register of voters behind the counts.
+    """
 
     offset: int
     leaf: Leaf
@@ -51,14 +54,16 @@ class Tallies:
 class Cell:
     """An area's running totals within this partition, with the rows waiting to be summed into it."""
 
-    __slots__ = ("added", "area", "contest", "removed", "values")
+    __slots__ = ("added", "area", "contest", "counted", "removed", "uncounted", "values")
 
     def __init__(self, contest: ContestPlan, area: str, values: Row) -> None:
         self.contest = contest
         self.area = area
         self.values = values
-        self.added: list[Row] = []
-        self.removed: list[Row] = []
+        self.added: list[Figures] = []
+        self.removed: list[Figures] = []
+        self.counted: list[Row] = []  # counters that come and go with them, unless they are the same
+        self.uncounted: list[Row] = []
 
 
 @dataclass(slots=True)
@@ -73,14 +78,20 @@ class Changes:
 class _Slot:
     """A leaf of this partition with its newest state and what it contributes; ``name`` is the leaf's."""
 
-    __slots__ = ("cell", "leaf", "name", "row", "state")
+    __slots__ = ("cell", "counters", "figures", "leaf", "name", "state")
 
     def __init__(self, leaf: Leaf, cell: Cell) -> None:
         self.leaf = leaf
         self.cell = cell
         self.name = leaf.name
         self.state: State | None = None
-        self.row: Row = ()
+        self.counters: Row = ()
+        self.figures: Figures = ()
+
+    def become(self, state: State) -> None:
+        """Take over a state."""
+        self.state = state
+        self.counters, self.figures = split(self.leaf, state)
 
 
 class PartitionFold:
@@ -100,8 +111,7 @@ class PartitionFold:
     def load(self, units: Iterable[tuple[str, State]], cells: Iterable[tuple[str, str, Row]]) -> None:
         """Take over what a store holds: unit states by leaf name, cells by contest and area. Raises KeyError for a foreign unit."""
         for name, state in units:
-            slot = self._slot_by_name(name)
-            slot.state, slot.row = state, contribution(slot.leaf, state)
+            self._slot_by_name(name).become(state)
         for contest, area, row in cells:
             cell = self._cell(self.plan.contests[contest], area)
             cell.values = widened(row, cell.contest.width)
@@ -167,8 +177,10 @@ class PartitionFold:
             self._cells[place] = Cell(contest, place[1], (0,) * contest.width)
         for name, state in units:
             slot = self._slot_by_name(name)
-            slot.state, slot.row = state, contribution(slot.leaf, state)
-            self._add(slot.cell, slot.row)
+            slot.become(state)
+            slot.cell.added.append(slot.figures)
+            slot.cell.counted.append(slot.counters)
+            self._touched.add(slot.cell)
         self._settle()
         # A cell that is the same as before need not be written for the amendment's sake, but may still wait to be written.
         for place, cell in self._cells.items():
@@ -209,33 +221,37 @@ class PartitionFold:
         if verdict is Verdict.LATE:
             tallies.late += 1
             return verdict
-        row = contribution(leaf, state)
+        counters, figures = split(leaf, state)
         cell = slot.cell
-        if previous is not None:
+        if previous is None:
+            cell.counted.append(counters)
+        else:
             tallies.superseded += 1
-            before = slot.row
-            cell.removed.append(before)
-            if any(map(lt, row, before)):
-                self._label(slot, state, row, report, offset)
+            cell.removed.append(slot.figures)
+            falls = any(map(lt, figures, slot.figures))
+            if counters is not slot.counters:
+                cell.counted.append(counters)
+                cell.uncounted.append(slot.counters)
+                falls = falls or any(map(lt, counters, slot.counters))
+            if falls:
+                self._label(leaf, previous, state, report, offset)
         tallies.accepted += 1
         if state[1] > tallies.reported_at:
             tallies.reported_at = state[1]
-        cell.added.append(row)
+        cell.added.append(figures)
         self._touched.add(cell)
-        slot.state, slot.row = state, row
+        slot.state, slot.counters, slot.figures = state, counters, figures
         self._changes.units[slot.name] = state
         return verdict
 
-    def _label(self, slot: _Slot, state: State, row: Row, report: Report, offset: int) -> None:
+    def _label(self, leaf: Leaf, previous: State, state: State, report: Report, offset: int) -> None:
         """Write down which of the unit's figures fall, and the source's reason; counters may fall without any figure."""
-        figures = fell(slot.leaf, slot.row, row)
-        if not figures or slot.state is None:
+        figures = fell(leaf, previous, state)
+        if not figures:
             return
         self.tallies.decreases += len(figures)
         reason, kind = report.reason or NO_REASON, str(kind_of(state))
-        self._changes.decreases.append(
-            Decrease(offset, slot.leaf, state[0], slot.state[0], state[1], kind, reason, figures)
-        )
+        self._changes.decreases.append(Decrease(offset, leaf, state[0], previous[0], state[1], kind, reason, figures))
 
     def _refuse(self, refused: Refused) -> Refused:
         self.tallies.quarantined += 1
@@ -307,19 +323,16 @@ class PartitionFold:
             cell = self._cells[place] = Cell(contest, area, (0,) * contest.width)
         return cell
 
-    def _add(self, cell: Cell, row: Row) -> None:
-        cell.added.append(row)
-        self._touched.add(cell)
-
     def _settle(self) -> None:
         """Sum the waiting rows, once per batch and area, and carry the difference up the area tree."""
         if not self._touched:
             return
         deltas: dict[tuple[str, str], list[Row]] = {}
         for cell in self._touched:
-            width = cell.contest.width
-            delta = minus(total(cell.added, width), total(cell.removed, width))
-            cell.added, cell.removed = [], []
+            length = cell.contest.length
+            figures = minus(total(cell.added, length), total(cell.removed, length))
+            delta = minus(total(cell.counted, COUNTERS), total(cell.uncounted, COUNTERS)) + figures
+            cell.added, cell.removed, cell.counted, cell.uncounted = [], [], [], []
             for area in cell.contest.ancestry(cell.area):
                 deltas.setdefault((cell.contest.id, area), []).append(delta)
         self._touched.clear()

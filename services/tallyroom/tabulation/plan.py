@@ -70,7 +70,8 @@ class ContestPlan:
         self.measures = contest.accounting.measures
         self.selections = tuple(selection.id for selection in contest.selections)
         self.figures = (*self.measures, *self.selections)
-        self.width = COUNTERS + len(self.figures)
+        self.length = len(self.figures)
+        self.width = COUNTERS + self.length
         self.expected_keys = frozenset(self.selections)
         self.pick_measures = picker(self.measures)
         self.pick_counts = picker(self.selections)

@@ -6,9 +6,9 @@ hundred thousand of them fit in memory, compare in one step and pack into the st
 
 from datetime import UTC, datetime
 from enum import Enum
-from operator import lt
 from typing import Final, NamedTuple
 
+from tallyroom.domain.checks import REGISTERED as REGISTER
 from tallyroom.domain.election import Closure
 from tallyroom.domain.events import Disposition, Kind, Refusal, Report
 from tallyroom.tabulation.plan import Figures, Leaf
@@ -152,11 +152,18 @@ def compare(previous: State | None, new: State, leaf: Leaf) -> Verdict | Refused
 
 def contribution(leaf: Leaf, state: State) -> Row:
     """What the unit adds to its area's cell (and to every area above it)."""
-    plan = leaf.plan
+    counted, figures = split(leaf, state)
+    return counted + figures
+
+
+def split(leaf: Leaf, state: State) -> tuple[Row, Figures]:
+    """The contribution as counters and figures. In the ordinary case the counters are ``leaf.complete`` itself: when one
+    such report supersedes another, who sums need not look at fifteen columns that cancel out."""
     if leaf.plain and state[CONTENT] in _ORDINARY and state[REGISTERED] < 0 and state[3] >= state[4]:
-        row = leaf.complete + state[FIGURES:]
-        return row if len(row) == plan.width else widened(row, plan.width)
-    return _special(leaf, state)
+        figures = state[FIGURES:]
+        return leaf.complete, figures if len(figures) == leaf.plan.length else widened(figures, leaf.plan.length)
+    row = _special(leaf, state)
+    return row[:COUNTERS], row[COUNTERS:]
 
 
 def _special(leaf: Leaf, state: State) -> Row:
@@ -177,7 +184,15 @@ def _special(leaf: Leaf, state: State) -> Row:
 
 
 def _register(leaf: Leaf, state: State) -> int | None:
-    return leaf.registered if state[REGISTERED] < 0 or leaf.secondary else state[REGISTERED]
+    """The register behind the counts: the reported one, else the defined one; None if neither is known.
+
+    0 for every count group but the first. A retraction takes the reported register back with everything else.
+    """
+    return leaf.registered if not _reports_register(leaf, state) else state[REGISTERED]
+
+
+def _reports_register(leaf: Leaf, state: State) -> bool:
+    return state[REGISTERED] >= 0 and not leaf.secondary and kind_of(state) is not Kind.RETRACTION
 
 
 def _cast(leaf: Leaf, state: State) -> int:
@@ -185,7 +200,7 @@ def _cast(leaf: Leaf, state: State) -> int:
 
 
 def _change(leaf: Leaf, state: State) -> int:
-    return 0 if state[REGISTERED] < 0 or leaf.secondary else state[REGISTERED] - (leaf.registered or 0)
+    return state[REGISTERED] - (leaf.registered or 0) if _reports_register(leaf, state) else 0
 
 
 def _counted(leaf: Leaf, state: State) -> Row:
@@ -237,9 +252,15 @@ def _reassign(leaf: Leaf, row: Row) -> Row:
     return tuple(moved)
 
 
-def fell(leaf: Leaf, before: Row, after: Row) -> dict[str, tuple[int, int]]:
-    """Figures that are lower than before: name -> (before, after). Empty for an ordinary report."""
-    if not any(map(lt, after, before)):
-        return {}
-    pairs = zip(leaf.plan.figures, before[COUNTERS:], after[COUNTERS:], strict=True)
-    return {name: (old, new) for name, old, new in pairs if new < old}
+def fell(leaf: Leaf, before: State, after: State) -> dict[str, tuple[int, int]]:
+    """What the unit brings less of than before: measure, selection or ``registered`` -> (before, after).
+
+    The register falls where it is known before and after; what a unit without one reported for a while is not a fall to 0.
+    """
+    old_row, new_row = contribution(leaf, before), contribution(leaf, after)
+    pairs = zip(leaf.plan.figures, old_row[COUNTERS:], new_row[COUNTERS:], strict=True)
+    lower = {name: (old, new) for name, old, new in pairs if new < old}
+    old_register, new_register = _register(leaf, before), _register(leaf, after)
+    if old_register is not None and new_register is not None and new_register < old_register:
+        lower[REGISTER] = (old_register, new_register)
+    return lower

@@ -54,7 +54,6 @@ def convert(archive: Archive, out: Path) -> Manifest:
     """Write the recording into ``out``."""
     night = Night(ELECTION, SOURCE)
     names: dict[str, str] = {}
-    registers: dict[str, int | None] = {}
     current: dict[str, Figures] = {}
     fell: dict[str, int] = {}
     for (time, unit), rows in _changes(archive):
@@ -65,16 +64,16 @@ def convert(archive: Archive, out: Path) -> Manifest:
             if value < figures.get(place, 0):
                 fell[unit] = fell.get(unit, 0) + 1
             figures[place] = value
-        registers.setdefault(unit, figures.get(("", "registered")))
+        night.registers.setdefault(unit, figures.get(("", "registered")))
         for contest in _CONTESTS:
-            night.add(moment(time), _sheet(contest, unit, figures, night, registers[unit]))
+            night.add(moment(time), _sheet(contest, unit, figures, night))
     expect = {
         **night.expect,
         "decreases": sum(fell.values()),  # rows of the source, where cast and registered stand once for both contests
         "decreases_units": len(fell),
-        "decreases_tabulated": night.decreases,  # figures of the reports, where both contests carry cast
+        "decreases_tabulated": night.decreases,  # figures of the reports: both contests carry cast and registered
     }
-    return night.write(out, _definition(archive, names, registers), _about(archive, expect))
+    return night.write(out, _definition(archive, names, night.registers), _about(archive, expect))
 
 
 def _changes(archive: Archive) -> Iterator[tuple[tuple[str, str], list[Row]]]:
@@ -88,8 +87,11 @@ def _changes(archive: Archive) -> Iterator[tuple[tuple[str, str], list[Row]]]:
         yield key, list(group)
 
 
-def _sheet(contest: str, unit: str, figures: Figures, night: Night, register: int | None) -> Sheet:
-    """The contest's row of a municipality; a party without a candidate there has no value and 0 votes."""
+def _sheet(contest: str, unit: str, figures: Figures, night: Night) -> Sheet:
+    """The contest's row of a municipality; a party without a candidate there has no value and 0 votes.
+
+    The definition states the first register that the source gave, a sheet another one wherever the row has it.
+    """
     registered = figures.get(("", "registered"))
     return Sheet(
         contest=contest,
@@ -101,7 +103,7 @@ def _sheet(contest: str, unit: str, figures: Figures, night: Night, register: in
             "invalid": figures.get((contest, "invalid"), 0),
         },
         kind="counted" if night.newest(contest, unit) is None else "correction",
-        registered=None if registered == register else registered,
+        registered=None if registered == night.registers[unit] else registered,
     )
 
 

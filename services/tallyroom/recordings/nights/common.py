@@ -81,13 +81,17 @@ class Sheet:
 
 
 class Night:
-    """Collects sheets in order of arrival and numbers the versions of each unit."""
+    """Collects sheets in order of arrival and numbers the versions of each unit.
+
+    ``registers``: what the definition states, for units whose sheets may report another register.
+    """
 
     def __init__(self, election: str, source: str) -> None:
         self.election = election
         self.source = source
+        self.registers: dict[str, int | None] = {}
         self.events: list[TimedEvent] = []
-        self.decreases = 0  # figures of the totals' units that a newer version lowered
+        self.decreases = 0  # figures of the totals' units, and their registers, that a newer version lowered
         self._newest: dict[tuple[str, str], tuple[int, Sheet]] = {}
 
     def newest(self, contest: str, unit: str) -> Sheet | None:
@@ -108,6 +112,8 @@ class Night:
         if before is not None:
             figures = sheet.figures
             self.decreases += sum(figures.get(name, 0) < number for name, number in before.figures.items())
+            register, earlier = self._register(sheet), self._register(before)
+            self.decreases += register is not None and earlier is not None and register < earlier
         version += 1
         self._newest[place] = (version, sheet)
         self.events.append(TimedEvent(at, encode_event(self._report(at, version, sheet))))
@@ -127,6 +133,9 @@ class Night:
     def write(self, out: Path, definition: Definition, about: About) -> Manifest:
         """Write the recording."""
         return write_recording(out, definition, self.events, about)
+
+    def _register(self, sheet: Sheet) -> int | None:
+        return self.registers.get(sheet.unit) if sheet.registered is None else sheet.registered
 
     def _report(self, at: datetime, version: int, sheet: Sheet) -> Report:
         return Report(
