@@ -29,7 +29,7 @@ from tests.support.elections import (
     stripped,
     summed,
 )
-from tests.support.histories import consistent, garbage, histories
+from tests.support.histories import consistent, garbage, histories, successions
 from tests.support.oracle import fed, oracle, recomputed, votes_of
 
 TREES: Final[tuple[Levels, ...]] = (2, 4)
@@ -37,6 +37,9 @@ ELECTIONS: Final[Mapping[Levels, Definition]] = {levels: election(levels) for le
 
 levels_and_history = st.sampled_from(TREES).flatmap(
     lambda levels: st.tuples(st.just(levels), histories(ELECTIONS[levels]))
+)
+levels_and_succession = st.sampled_from(TREES).flatmap(
+    lambda levels: st.tuples(st.just(levels), successions(ELECTIONS[levels]))
 )
 
 
@@ -207,7 +210,7 @@ def test_never_more_units_than_expected_and_nothing_negative(drawn: tuple[Levels
             assert expected[area].registered + row[Column.REGISTERED_CHANGE] >= 0
 
 
-@given(levels_and_history)
+@given(st.one_of(levels_and_history, levels_and_succession))
 def test_every_fall_of_a_figure_is_labelled(drawn: tuple[Levels, list[Item]]) -> None:
     """And nothing else is: figures and register of a unit that an accepted report made lower, name by name."""
     levels, history = drawn

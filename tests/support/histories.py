@@ -66,6 +66,19 @@ def consistent(definition: Definition) -> st.SearchStrategy[list[Sent]]:
     return st.lists(sent(definition), max_size=20, unique_by=lambda item: (item.leaf, item.version))
 
 
+def successions(definition: Definition) -> st.SearchStrategy[list[Item]]:
+    """Reports of one leaf, each of which replaces the one before: what falls from one to the next is met often here."""
+
+    def of_one_leaf(reports: list[Sent]) -> list[Item]:
+        one = reports[0]
+        return [
+            replace(item, contest=one.contest, unit=one.unit, group=one.group, version=version)
+            for version, item in enumerate(reports, 1)
+        ]
+
+    return st.lists(sent(definition), min_size=2, max_size=8).map(of_one_leaf)
+
+
 def garbage(definition: Definition) -> st.SearchStrategy[Sent]:
     """Reports with one thing wrong."""
     return st.builds(

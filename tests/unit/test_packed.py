@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tallyroom.codec import packed
 from tallyroom.tabulation.fold import Tallies
+from tallyroom.tabulation.rows import complete, counters
 from tests.support.elections import Night, Sent, election
 
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -86,3 +87,9 @@ def test_a_decrease_comes_back_from_the_journal() -> None:
     assert (back.version, back.superseded, back.kind, back.reason) == (2, 1, "recount", "recounted")
     assert back.fell == {"X": (4, 3)}
     assert not packed.encode_entry(back).count(b"event")
+
+
+def test_the_counters_of_a_complete_unit_are_in_their_columns() -> None:
+    for registered, unknown in ((7, 0), (0, 0), (None, 1)):
+        expected = counters(complete=1, registered_complete=registered or 0, without_register=unknown)
+        assert complete(registered) == expected

@@ -43,6 +43,12 @@ def counters(**values: int) -> Row:
     return tuple(row)
 
 
+def complete(registered: int | None) -> Row:
+    """Counters of a unit that is counted with all its parts and whose register is this one."""
+    unknown = 1 if registered is None else 0
+    return (1, 0, 0, 0, 0, 0, registered or 0, 0, 0, 0, 0, 0, unknown, 0, 0)
+
+
 def widened(row: Row, width: int) -> Row:
     """The row with zeros for columns added since it was written."""
     return row + (0,) * (width - len(row)) if len(row) < width else row

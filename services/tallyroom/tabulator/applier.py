@@ -256,7 +256,7 @@ class Applier:
     async def _recognise(self, owned: Owned) -> None:
         """Compare the fingerprints with the log: a topic made anew keeps its name. Raises RebuildRequired."""
         bounds = (await self._log.bounds(self._events))[owned.partition]
-        action = "run `tallyroom rebuild`, or restore the topic that these totals were made from"
+        action = "start over (docs/operating.md), or restore the topic that these totals were made from"
         where = f"Partition {owned.partition} of {self._events}"
         if owned.next > bounds.end or (owned.next == 0 and bounds.start > 0):
             raise RebuildRequired(

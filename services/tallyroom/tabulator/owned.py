@@ -249,7 +249,7 @@ class Owned:
             raise RebuildRequired(
                 f"Partition {claim.partition} stands at definition {reached[:12]}, its journal leads to "
                 f"{scratch.plan.chain[:12]}.",
-                "run `tallyroom rebuild`, or start with the definition that the store was made with",
+                "start over (docs/operating.md), or start with the definition that the store was made with",
             )
         return scratch.plan
 
