@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -87,6 +88,9 @@ async def _tabulator(
     worker = Tabulator(current, definition, chain, store, tabulator_metrics(registry))
     # The definition and its plan live as long as the process, and the hot loop makes no cycles: collecting would only
     # walk a hundred thousand unit states again and again (measured: a fifth of the time).
+    # Faust fetches on a thread of its own; with the usual 5 ms it waits for the folding one before every small step
+    # (measured: p99 of publish -> applied at 3,000/s 116 ms with 5 ms, 66 ms with 1 ms).
+    sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -78,12 +78,13 @@ class Changes:
 class _Slot:
     """A leaf of this partition with its newest state and what it contributes; ``name`` is the leaf's."""
 
-    __slots__ = ("cell", "counters", "figures", "leaf", "name", "state")
+    __slots__ = ("cell", "contest", "counters", "figures", "leaf", "name", "source", "state", "unit")
 
     def __init__(self, leaf: Leaf, cell: Cell) -> None:
         self.leaf = leaf
         self.cell = cell
         self.name = leaf.name
+        self.unit, self.contest, self.source = leaf.unit, leaf.plan.id, leaf.source
         self.state: State | None = None
         self.counters: Row = ()
         self.figures: Figures = ()
@@ -119,14 +120,14 @@ class PartitionFold:
     def report(self, report: Report, key: bytes | None, offset: int) -> Verdict | Refused:
         """Judge a report and fold it in. A refused one changes nothing but the tallies."""
         slot = self._slots.get(key) if key is not None else None
-        if slot is None or slot.leaf.unit != report.unit or slot.leaf.plan.id != report.contest or report.count_group:
+        if slot is None or slot.unit != report.unit or slot.contest != report.contest or report.count_group:
             found = self._find(report, key)
             if isinstance(found, Refused):
                 return self._refuse(found)
             slot = found
         leaf = slot.leaf
         if (
-            report.source != leaf.source
+            report.source != slot.source
             or report.environment != self.plan.environment
             or report.election != self.plan.election
             or report.definition is not None
@@ -211,15 +212,16 @@ class PartitionFold:
 
     def _supersede(self, slot: _Slot, state: State, report: Report, offset: int) -> Verdict | Refused:
         leaf, previous = slot.leaf, slot.state
-        verdict = compare(previous, state, leaf)
         tallies = self.tallies
-        if isinstance(verdict, Refused):
-            return self._refuse(verdict)
-        if verdict is Verdict.DUPLICATE:
-            tallies.duplicates += 1
-            return verdict
-        if verdict is Verdict.LATE:
-            tallies.late += 1
+        verdict: Verdict | Refused = Verdict.FIRST if previous is None else Verdict.SUPERSEDES
+        if previous is not None and state[0] <= previous[0]:
+            verdict = compare(previous, state, leaf)
+            if isinstance(verdict, Refused):
+                return self._refuse(verdict)
+            if verdict is Verdict.DUPLICATE:
+                tallies.duplicates += 1
+            else:
+                tallies.late += 1
             return verdict
         counters, figures = split(leaf, state)
         cell = slot.cell
