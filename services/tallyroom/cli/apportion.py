@@ -24,7 +24,7 @@ def apportion(
     if as_json:
         print_json(document)
         return
-    _show(document, dict(problem.figures.votes), str(file))
+    _show(document, dict(problem.figures.votes), file.stem)
 
 
 def _read(file: Path) -> bytes:
@@ -62,16 +62,20 @@ def print_line(text: str) -> None:
 def _rows(document: dict[str, Any], votes: dict[str, int]) -> tuple[list[str], list[list[object]]]:
     """Columns that this method has something for, and a row per selection, most seats first."""
     working = {"quotient": "quotients", "remainder": "remainders", "last quotient": "last_quotients"}
-    working |= {"next quotient": "next_quotients", "list": "lists", "districts": "districts"}
+    working |= {"next quotient": "next_quotients"}
     shown = {column: document[key] for column, key in working.items() if document.get(key)}
+    halves = {
+        column: document[key] for column, key in (("list", "lists"), ("districts", "districts")) if key in document
+    }
     seats, reasons = document["seats"], document["selections"]
     names = sorted({*seats, *reasons}, key=lambda name: (-seats.get(name, 0), -votes.get(name, 0), name))
-    columns = ["selection", *(["votes"] if votes else []), "seats", *shown, "why"]
+    columns = ["selection", *(["votes"] if votes else []), "seats", *halves, *shown, *(["why"] if reasons else [])]
     rows: list[list[object]] = []
     for name in names:
         cells: list[object] = [name, *([votes.get(name, 0)] if votes else []), seats.get(name, 0)]
+        cells += [found.get(name, 0) for found in halves.values()]
         cells += [found.get(name) or "-" for found in shown.values()]
-        rows.append([*cells, reasons[name]["why"] if name in reasons else ""])
+        rows.append([*cells, *([reasons.get(name, {}).get("why", "")] if reasons else [])])
     return columns, rows
 
 

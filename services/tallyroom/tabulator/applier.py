@@ -135,11 +135,12 @@ class Applier:
         try:
             while True:
                 batch = await self._gathered()
-                prepared = await self._fold(batch)  # while the commit before it is on its way
+                prepared = await self._fold(batch)  # while the commit before it is on its way, and its refusals as well
+                written = asyncio.create_task(self._write_refused(prepared), name="quarantine")
                 if flying is not None:
                     await flying
                 fresh = [item for item in prepared if not item.owned.lost]
-                flying = asyncio.create_task(self._commit(fresh + self._heartbeats()), name="commit")
+                flying = asyncio.create_task(self._commit(fresh + self._heartbeats(), written), name="commit")
                 if not self._waiting:
                     await flying
                     flying = None
@@ -182,14 +183,18 @@ class Applier:
             await self._again(owned)
         return [item for item in prepared if not item.owned.lost]
 
-    async def _commit(self, prepared: list[Prepared]) -> None:
-        """Quarantine first, then apply; every answer but OK voids the partition."""
-        if not prepared:
-            return
+    async def _write_refused(self, prepared: Sequence[Prepared]) -> None:
+        """Put what was refused into the quarantine topic; returns once it is acknowledged."""
         refused = [item for step in prepared for item in step.refused]
         if refused:
             entries = [quarantine_entry(item.record, item.refused, self._events) for item in refused]
             await self._log.append(self._quarantine, entries)
+
+    async def _commit(self, prepared: list[Prepared], written: "asyncio.Task[None]") -> None:
+        """Quarantine first, then apply; every answer but OK voids the partition."""
+        await written
+        if not prepared:
+            return
         started = time.monotonic()
         answers = await self._store.apply([item.step for item in prepared])
         now = time.monotonic()
