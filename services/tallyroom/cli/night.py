@@ -50,10 +50,8 @@ def night(
 
 def _prepare(current: Settings, definition: Definition) -> Settings:
     """Settings of this night: an embedded one keeps its files in a folder of its own, new at each start."""
-    for port, name in (
-        (current.http_port, "TALLYROOM_HTTP_PORT"),
-        (current.ops_port or DEFAULT_OPS_PORT, "TALLYROOM_OPS_PORT"),
-    ):
+    ports = ((current.http_port, "TALLYROOM_HTTP_PORT"), (_ops_port(current), "TALLYROOM_OPS_PORT"))
+    for port, name in ports:
         if port and not port_is_free(port):
             raise SettingError(f"Port {port} is taken.", f"set {name} to a free port, or end what listens there")
     if current.kafka_url is not None and current.redis_url is not None:
@@ -62,6 +60,11 @@ def _prepare(current: Settings, definition: Definition) -> Settings:
     if current.kafka_url is None:
         shutil.rmtree(folder, ignore_errors=True)
     return replace(current, data=folder)
+
+
+def _ops_port(current: Settings) -> int:
+    """The gateway's ops port: 8601 unless it is set; 0 takes a free one."""
+    return DEFAULT_OPS_PORT if current.ops_port is None else current.ops_port
 
 
 def _pace(recording: Recording, speed: str | None) -> Pace:
@@ -83,7 +86,7 @@ async def _run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ports = Ports(current.http_port or free_port(), current.ops_port or DEFAULT_OPS_PORT)
+    ports = Ports(current.http_port or free_port(), _ops_port(current) or free_port())
     title = recording.manifest.title
     console.print(f"[bold]{title}[/bold] ({definition.environment})")
     with console.status("starting store, tabulator, publisher and gateway"):

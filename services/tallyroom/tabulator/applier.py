@@ -76,6 +76,7 @@ class Applier:
         """Meet the store and the log before anything is claimed. Raises StoreMismatch, StoreUnavailable, TopicMissing."""
         self._seek = seek
         self._partitions = await self._log.partitions(self._events)
+        await self._log.append(self._quarantine, [])  # connects: the first refusal should not have to wait for that
         await self._store.open(self._plan.chain, self._partitions)
 
     async def claim(self, partition: int) -> int:
