@@ -272,7 +272,6 @@ Aside = Participation | Control | Estimate | Declaration | Desk
 
 EVENT_TYPES: Final = (Report, Amendment, Participation, Control, Estimate, Declaration, Desk)
 _decoder: Final = msgspec.json.Decoder(AnyEvent)
-_report_decoder: Final = msgspec.json.Decoder(Report)
 _encoder: Final = msgspec.json.Encoder()
 
 

@@ -1,28 +1,11 @@
 """Whether an event that is no report may stand: right election and environment, a source that may send it, known places."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
-from tallyroom.domain.events import Refusal
+from tallyroom.domain.events import Event, Refusal
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
-
-
-class Event(Protocol):
-    """What every event carries."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def election(self) -> str: ...
-    @property
-    def environment(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def reported_at(self) -> datetime: ...
-
 
 _NAMED: Final = ("contest", "unit", "area")
 _LAST_YEAR: Final = 2100

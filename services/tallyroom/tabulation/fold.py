@@ -196,11 +196,6 @@ class PartitionFold:
         changes, self._changes = self._changes, Changes()
         return changes
 
-    @property
-    def pending(self) -> int:
-        """Upper bound on the number of units and cells that ``take`` would return now."""
-        return len(self._changes.units) + len(self._changes.decreases)
-
     def units(self) -> Mapping[str, State]:
         """Newest state of every unit that reported, by leaf name."""
         return {name: slot.state for name, slot in self._by_name.items() if slot.state is not None}
@@ -305,16 +300,9 @@ class PartitionFold:
         return None
 
     def _slot_by_name(self, name: str) -> _Slot:
-        contest_id, _, unit = name.partition("|")
-        contest = self.plan.contests[contest_id]
-        group = None
-        if contest.contest.count_groups:
-            unit, _, group = unit.rpartition("#")
-        leaf = self.plan.leaf(contest, unit, group)
-        if leaf is None:
-            raise KeyError(name)
-        slot = self._by_name[name] = _Slot(leaf, self._cell(contest, leaf.area))
-        if group is None:
+        leaf = self.plan.leaf_named(name)
+        slot = self._by_name[name] = _Slot(leaf, self._cell(leaf.plan, leaf.area))
+        if leaf.group is None:
             self._slots[name.encode()] = slot
         return slot
 

@@ -199,6 +199,18 @@ class Plan:
         self.areas = {area.id: area for area in definition.areas}
         self.may_report = {source.id: frozenset(source.may_report) for source in definition.sources}
 
+    def leaf_named(self, name: str) -> Leaf:
+        """The leaf by its name in the store (`Leaf.name`). Raises KeyError for one that the definition does not know."""
+        contest_id, _, unit = name.partition("|")
+        contest = self.contests[contest_id]
+        group = None
+        if contest.contest.count_groups:
+            unit, _, group = unit.rpartition("#")
+        leaf = self.leaf(contest, unit, group)
+        if leaf is None:
+            raise KeyError(name)
+        return leaf
+
     def leaf(self, contest: ContestPlan, unit: str, group: str | None = None) -> Leaf | None:
         """The leaf of a unit in a contest; None if the contest does not expect this unit."""
         area = contest.contest.units.get(unit)

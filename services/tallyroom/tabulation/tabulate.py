@@ -11,17 +11,11 @@ def tabulate(plan: Plan, units: Mapping[str, State]) -> dict[tuple[str, str], Ro
     """Cells by (contest, area) for these unit states by leaf name. Areas in which nothing was reported have no cell."""
     sums: dict[tuple[str, str], list[int]] = {}
     for name, state in units.items():
-        contest_id, _, unit = name.partition("|")
-        contest = plan.contests[contest_id]
-        group = None
-        if contest.contest.count_groups:
-            unit, _, group = unit.rpartition("#")
-        leaf = plan.leaf(contest, unit, group)
-        if leaf is None:
-            raise KeyError(name)
+        leaf = plan.leaf_named(name)
+        contest = leaf.plan
         row = contribution(leaf, state)
         for area in contest.ancestry(leaf.area):
-            cell = sums.setdefault((contest_id, area), [0] * contest.width)
+            cell = sums.setdefault((contest.id, area), [0] * contest.width)
             for column, value in enumerate(row):
                 cell[column] += value
     return {place: tuple(cell) for place, cell in sums.items()}
