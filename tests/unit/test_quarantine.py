@@ -1,6 +1,9 @@
 """Quarantine entries: what they say of themselves is ours, whatever the refused record carried."""
 
-from tallyroom.domain.events import Refusal
+import re
+from pathlib import Path
+
+from tallyroom.domain.events import SOFT, Refusal
 from tallyroom.log.base import LogRecord
 from tallyroom.tabulation.supersede import Refused
 from tallyroom.tabulator.quarantine import quarantine_entry
@@ -34,3 +37,10 @@ def test_a_detail_of_any_length_fits_a_header() -> None:
     record = LogRecord(0, 0, 0, None, b"{}")
     entry = quarantine_entry(record, Refused(Refusal.SCHEMA, "ү" * 500_000), "t")
     assert dict(entry.headers)["tallyroom_detail"].decode() == "ү" * 1000
+
+
+def test_soft_refusals_are_those_the_page_calls_soft() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "quarantine.md").read_text("utf-8")
+    section = page.partition("## Hard and soft")[2].partition("\n## ")[0].partition(" are soft")[0]
+    assert sorted(re.findall(r"`(\w+)`", section)) == sorted(SOFT)
+    assert set(Refusal) > SOFT

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus
 
@@ -56,6 +56,13 @@ class Refusal(StrEnum):
     EQUIVOCATION = "equivocation"
     INVALID_AMENDMENT = "invalid_amendment"
     UNKNOWN_AREA = "unknown_area"
+
+
+SOFT: Final = frozenset({Refusal.ACCOUNTING, Refusal.PARTS, Refusal.CAST_OVER_REGISTERED})
+"""Refusals of figures that are implausible and yet can be counted: the report says whose they are, for which unit of which
+contest, and every figure that a row needs. An operator may release such a report, and a source may be accepted with a flag:
+then the flag of the same name stands beside the totals. All other refusals are hard: what they refuse has no place in a row
+(unreadable, unknown unit or selection, a figure missing) or no right to one (wrong source, wrong log, a version taken)."""
 
 
 class Parts(Protocol):
