@@ -84,15 +84,15 @@ async def test_everything_of_a_contest_appears_at_once_when_its_embargo_lifts(tm
         for contest in ("list", "groups", "inside"):
             assert documents[f"contest:{contest}"].keys() == {"contest", "status", "embargoed_until"}
             assert documents[f"areas:{contest}:"] == documents[f"areas:{contest}:R"] == []
-        assert documents["election"]["declared"] == []
-        assert len(documents["election"]["turnout"]) == 1, "turnout is under no embargo here"
+        assert documents["beside:declared"]["declared"] == []
+        assert len(documents["beside:turnout"]["turnout"]) == 1, "turnout is under no embargo here"
         await room.send(bulletin(30))
         head, documents = await room.when(lambda _, documents: "embargoed_until" not in documents["contest:list"])
     assert head.clock == release
     assert [area["area"] for area in documents["areas:list:R"]] == ["A", "B"]
     assert sum(area["counts"]["P"] for area in documents["areas:list:R"]) + 3 == votes(documents) == 12  # u4 is in R
     assert [area["area"] for area in documents["areas:groups:R"]] == ["A", "B"]
-    assert [item["kind"] for item in documents["election"]["declared"]] == ["control"]
+    assert [item["kind"] for item in documents["beside:declared"]["declared"]] == ["control"]
 
 
 async def test_a_number_that_was_reserved_and_never_published_is_left_out(store: AnyStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tallyroom.domain.election import Condition, Definition, Role, Rule, Selecti
 from tallyroom.results.areas import Status, area_document, leading, lines_of, share, status
 from tallyroom.results.asides import sections
 from tallyroom.results.documents import Deriver, areas_name, contest_name
+from tallyroom.results.facts import Facts
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import COUNTERS, Row, counters
@@ -229,7 +230,9 @@ def embargoed(definition: Definition = DEFINITION) -> tuple[Deriver, Night]:
 def test_an_embargo_hides_everything_of_its_contest_and_nothing_else(now: Any) -> None:
     deriver, night = embargoed()
     corrections = {"list": [{"unit": "u1", "fell": {"P": (6, 5)}}]}
-    made = deriver.documents(deriver.all_places(), night.folds[0].cells(), corrections, now)
+    made = deriver.documents(
+        deriver.all_places(), Facts(totals=night.folds[0].cells(), corrections=corrections, now=now)
+    )
     assert made[contest_name("list")] == {
         "contest": "list",
         "status": "pre-election",
@@ -242,10 +245,10 @@ def test_an_embargo_hides_everything_of_its_contest_and_nothing_else(now: Any) -
 
 def test_the_embargo_ends_at_its_time_and_does_not_bind_output_that_is_not_published() -> None:
     deriver, night = embargoed()
-    places, cells = deriver.all_places(), night.folds[0].cells()
-    after = deriver.documents(places, cells, {}, CLOSED_AT + timedelta(hours=1))
+    places, facts = deriver.all_places(), Facts(totals=night.folds[0].cells(), now=CLOSED_AT + timedelta(hours=1))
+    after = deriver.documents(places, facts)
     assert after[areas_name("list", None)][0]["counts"]["P"] == 20
-    assert after == deriver.documents(places, cells, {}, None, release=True)
+    assert after == deriver.documents(places, replace(facts, now=None), release=True)
 
 
 def test_the_elections_own_release_binds_contests_without_one() -> None:
@@ -257,7 +260,7 @@ def test_the_elections_own_release_binds_contests_without_one() -> None:
 
 def test_only_what_changed_is_derived() -> None:
     deriver, night = Deriver(PLAN), fed(Sent("list", "u1"))
-    made = deriver.documents([("list", "A")], night.folds[0].cells(), {}, CLOSED_AT)
+    made = deriver.documents([("list", "A")], Facts(totals=night.folds[0].cells(), now=CLOSED_AT))
     assert set(made) == {"contest:list", "areas:list:R"}
     assert [document["area"] for document in made["areas:list:R"]] == ["A", "B"]
 

@@ -13,6 +13,7 @@ from tallyroom.recordings.format import open_recording
 from tallyroom.recordings.nights import import_night
 from tallyroom.recordings.simulate import simulate as simulate_night
 from tallyroom.results.documents import Deriver
+from tallyroom.results.facts import Facts
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.fold import PartitionFold
 from tallyroom.tabulation.plan import Plan
@@ -96,10 +97,10 @@ def _fold_one(fold: PartitionFold, value: bytes, offset: int, seen: set[str]) ->
 
 def snapshot_of(fold: PartitionFold, refused: list[Refused]) -> dict[str, Any]:
     """The contests of a snapshot from a fold, with what was refused; everything released, since nothing is published."""
-    deriver, totals = Deriver(fold.plan), fold.cells()
+    deriver, facts = Deriver(fold.plan), Facts(totals=fold.cells())
     contests = []
     for name, contest in fold.plan.contests.items():
-        documents = deriver.documents([(name, area) for area in contest.contest.areas], totals, {}, None, release=True)
+        documents = deriver.documents([(name, area) for area in contest.contest.areas], facts, release=True)
         areas = [area for key, listed in documents.items() if key.startswith("areas:") for area in listed]
         contests.append({**documents[f"contest:{name}"], "areas": areas})
     reasons: dict[str, int] = {}

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tallyroom.results.documents import areas_name, contest_name
+from tallyroom.results.documents import BESIDE, ELECTION, areas_name, contest_name
 
 _PRIVATE: Final = frozenset({"documents", "changed", "log"})
 """Members of the stored head that are bookkeeping between publisher and gateways."""
@@ -133,10 +133,10 @@ class Edition:
         return self.definition.index
 
     @property
-    def election(self) -> bytes:
-        """The election document: what stands beside the contests. ``{}`` if there is none."""
-        found = self.documents.get("election")
-        return found.data if found is not None else b"{}"
+    def beside(self) -> Mapping[str, Document]:
+        """The election's own document and those that stand beside the contests, by name in the order of the snapshot."""
+        names = sorted(name for name in self.documents if name == ELECTION or name.startswith(BESIDE))
+        return {name: self.documents[name] for name in sorted(names, key=lambda name: name != ELECTION)}
 
     def contest(self, contest: str) -> bytes | None:
         """The contest's object without areas; None if it was not published."""
@@ -157,7 +157,7 @@ class Edition:
 
         Raises msgspec.DecodeError, KeyError for a revision without a definition.
         """
-        _ = self.public, inside(self.election)
+        _ = self.public, [_members.decode(document.data) for document in self.beside.values()]
         for contest in self.index.contests:
             for document in self.area_documents(contest.id):
                 _ = document.areas

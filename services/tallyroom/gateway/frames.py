@@ -4,13 +4,13 @@
 events carry none: they say whether what was sent is current, and do not move a client's Last-Event-ID.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from tallyroom.gateway.edition import Edition, contest_with_areas, inside, joined
+from tallyroom.gateway.edition import Document, Edition, contest_with_areas, inside, joined
 from tallyroom.gateway.representation import State, instant, stale_member
 
 HEARTBEAT: Final = b": still here\n\n"
@@ -37,19 +37,19 @@ def full(state: State) -> bytes:
         for contest in edition.index.contests
         if (found := edition.contest(contest.id)) is not None
     )
-    return _revision(state, full=True, election=edition.election, contests=contests)
+    return _revision(state, full=True, beside=edition.beside.values(), contests=contests)
 
 
 def delta(before: State, now: State) -> Delta:
-    """What is different: contests that changed, each with its changed areas; the election's members if they changed.
+    """What is different: contests that changed, each with its changed areas; the members beside the contests that changed.
 
     A new definition, or an area that is gone, cannot be said as a change: then the event is full.
     """
     old, new = before.edition, now.edition
     if new.documents["definition"] is not old.documents.get("definition") or _lost(old, new):
         return Delta(old.number, new.number, full(now))
-    election = new.election if new.documents.get("election") is not old.documents.get("election") else None
-    data = _revision(now, full=False, election=election, contests=_changed_contests(old, new))
+    beside = (document for name, document in new.beside.items() if document is not old.documents.get(name))
+    data = _revision(now, full=False, beside=beside, contests=_changed_contests(old, new))
     return Delta(old.number, new.number, data)
 
 
@@ -91,13 +91,13 @@ def _lost(old: Edition, new: Edition) -> bool:
     return False
 
 
-def _revision(state: State, *, full: bool, election: bytes | None, contests: Iterator[bytes]) -> bytes:
+def _revision(state: State, *, full: bool, beside: Iterable[Document], contests: Iterator[bytes]) -> bytes:
     marker = b'"full":true' if full else b'"full":false'
     data = joined(
         state.edition.public,
         stale_member(state),
         marker,
-        b"" if election is None else inside(election),
+        *(inside(document.data) for document in beside),
         b'"contests":[' + b",".join(contests) + b"]",
     )
     return f"id: {state.edition.number}\n".encode() + _event("revision", data)

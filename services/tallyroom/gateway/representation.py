@@ -83,7 +83,7 @@ def snapshot(state: State, wanted: Filter) -> Resource:
         joined(
             edition.public,
             stale_member(state),
-            inside(edition.election),
+            *(inside(document.data) for document in edition.beside.values()),
             b'"contests":[' + b",".join(contests) + b"]",
         ),
         JSON,

@@ -10,7 +10,7 @@ import msgspec
 from tallyroom.codec import packed
 from tallyroom.codec.events import Amendment, decode_known
 from tallyroom.domain.events import Amendment as DomainAmendment
-from tallyroom.results.documents import Place
+from tallyroom.results.facts import Place
 from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.fold import Tallies
 from tallyroom.tabulation.plan import Plan

@@ -20,8 +20,8 @@ from tallyroom.publisher.cut import View
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
-from tallyroom.results.asides import sections
 from tallyroom.results.documents import Deriver
+from tallyroom.results.facts import Facts
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
@@ -33,6 +33,9 @@ LEAST_BETWEEN_S: Final = 0.2
 """At most five revisions a second: faster than anyone reads, and a bound on what every gateway and client must take."""
 
 KEEP_EVERY_S: Final = 1.0
+
+MOST_BESIDE: Final = 32
+"""Documents of a revision that belong to no contest: the definition, the election's own, what stands beside the contests."""
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ class Publisher:
         self._metrics = metrics
         self._wall = wall
         self._deriver = Deriver(plan)
-        documents = 2 + sum(1 + len(contest.children) for contest in plan.contests.values())
+        documents = MOST_BESIDE + sum(1 + len(contest.children) for contest in plan.contests.values())
         if documents > MAX_FIELDS:
             raise DefinitionError(
                 f"The definition makes {documents} documents a revision; the store takes {MAX_FIELDS} at once.",
@@ -216,13 +219,10 @@ class Publisher:
             view.asides_changed = True
         self._embargoed = embargoed
         places = view.sum_changed()
-        made = dict(self._deriver.documents(places, view.totals, view.corrections(), clock))
+        facts = Facts(totals=view.totals, asides=view.asides.values(), corrections=view.corrections(), now=clock)
+        made = dict(self._deriver.documents(places, facts))
         if view.asides_changed or self._head is None or self._head.clock != clock:
-            made["election"] = {
-                "notes": self._plan.definition.notes,
-                "attribution": self._plan.definition.attribution,
-                **sections(view.asides.values(), clock, embargoed),
-            }
+            made |= {"election": self._deriver.election(), **self._deriver.beside(facts)}
             view.asides_changed = False
         if self._head is None or self._head.definition != self._plan.chain or "definition" not in self._hashes:
             made["definition"] = msgspec.Raw(encode_definition(self._plan.definition))

@@ -1,20 +1,24 @@
 """The documents of a revision, derived again only where totals changed.
 
 Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT`` (the children of an area;
-PARENT empty: the root).
+PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside the contests in the snapshot.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from tallyroom.results.areas import Status, area_document, leading, status
+from tallyroom.results.asides import sections
+from tallyroom.results.facts import Facts, Place
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
 
-Place = tuple[str, str]
-"""(contest, area)."""
+ELECTION: Final = "election"
+"""Name of the document with what the definition says that is shown wherever figures are."""
+BESIDE: Final = "beside:"
+"""What the names of documents begin with whose members the snapshot shows beside the contests."""
 
 
 def areas_name(contest: str, parent: str | None) -> str:
@@ -43,13 +47,11 @@ class Deriver:
     def documents(
         self,
         changed: Iterable[Place],
-        totals: Mapping[Place, Row],
-        corrections: Mapping[str, list[dict[str, Any]]],
-        now: datetime | None,
+        facts: Facts,
         *,
         release: bool = False,
     ) -> dict[str, Any]:
-        """The documents that hold these places, and their contests'. ``now`` is election time, None if it is not known.
+        """The documents that hold these places, and their contests'.
 
         ``release``: show what is under embargo too, for output that is not published.
         """
@@ -62,11 +64,24 @@ class Deriver:
             groups[areas_name(contest_id, parent)] = (contest, parent)
         made: dict[str, Any] = {}
         for contest_id, contest in contests.items():
-            embargo = not release and self.embargoed(contest, now)
-            made[contest_name(contest_id)] = self._contest(contest, totals, corrections.get(contest_id, []), embargo)
+            hidden = not release and self.embargoed(contest, facts.now)
+            made[contest_name(contest_id)] = self._hidden(contest) if hidden else self._contest(contest, facts)
         for name, (contest, parent) in groups.items():
-            made[name] = [] if not release and self.embargoed(contest, now) else self._areas(contest, parent, totals)
+            hidden = not release and self.embargoed(contest, facts.now)
+            made[name] = [] if hidden else self._areas(contest, parent, facts)
         return made
+
+    def election(self) -> dict[str, Any]:
+        """What the definition says that is shown wherever figures are."""
+        return {"notes": self.plan.definition.notes, "attribution": self.plan.definition.attribution}
+
+    def beside(self, facts: Facts, *, release: bool = False) -> dict[str, Any]:
+        """The documents that stand beside the contests, each an object of one member."""
+        hidden = (
+            () if release else [name for name, item in self.plan.contests.items() if self.embargoed(item, facts.now)]
+        )
+        shown = sections(facts.asides, facts.now, hidden)
+        return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
     def embargoed(self, contest: ContestPlan, now: datetime | None) -> bool:
         """Whether nothing of the contest may be public yet."""
@@ -77,34 +92,34 @@ class Deriver:
         """Units expected in the whole contest."""
         return self._expected[contest][self.plan.contests[contest].root].units
 
-    def _contest(
-        self,
-        contest: ContestPlan,
-        totals: Mapping[Place, Row],
-        corrections: list[dict[str, Any]],
-        embargo: bool,
-    ) -> dict[str, Any]:
-        if embargo:
-            until = contest.contest.release_at or self.plan.definition.release_at
-            return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": until}
+    def _hidden(self, contest: ContestPlan) -> dict[str, Any]:
+        """The document of a contest of which nothing may be known yet."""
+        until = contest.contest.release_at or self.plan.definition.release_at
+        return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": until}
+
+    def _contest(self, contest: ContestPlan, facts: Facts) -> dict[str, Any]:
         root = contest.root
-        row = totals.get((contest.id, root), (0,) * contest.width)
+        row = self._row(contest, root, facts)
+        corrections: Sequence[Any] = facts.corrections.get(contest.id, ())
         return {
             "contest": contest.id,
             "status": status(row, self._expected[contest.id][root].units),
             "leading": leading(contest, row),
-            "corrections": {"count": len(corrections), "latest": corrections[-20:]},
+            "corrections": {"count": len(corrections), "latest": list(corrections[-20:])},
         }
 
-    def _areas(self, contest: ContestPlan, parent: str | None, totals: Mapping[Place, Row]) -> list[dict[str, Any]]:
-        nothing = (0,) * contest.width
+    def _areas(self, contest: ContestPlan, parent: str | None, facts: Facts) -> list[dict[str, Any]]:
         return [
             area_document(
                 contest,
                 area,
                 self.plan.areas[area].level,
-                totals.get((contest.id, area), nothing),
+                self._row(contest, area, facts),
                 self._expected[contest.id][area],
             )
             for area in contest.children[parent]
         ]
+
+    @staticmethod
+    def _row(contest: ContestPlan, area: str, facts: Facts) -> Row:
+        return facts.totals.get((contest.id, area), (0,) * contest.width)

@@ -1,0 +1,25 @@
+"""What the log says so far, as results are derived from it: totals, what stands beside them, and the election clock."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tallyroom.tabulation.rows import Row
+
+Place = tuple[str, str]
+"""(contest, area)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """``totals``: rows by contest and area; a place that is missing has no counts yet.
+
+    ``asides``: every accepted event that is no report, as decoded JSON objects, in no particular order. ``corrections``: figures
+    that fell, by contest, in the order in which they were reported. ``now``: election time, None if it is not known.
+    """
+
+    totals: Mapping[Place, Row] = field(default_factory=dict)
+    asides: Collection[Mapping[str, Any]] = ()
+    corrections: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    now: datetime | None = None
