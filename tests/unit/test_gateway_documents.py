@@ -196,7 +196,7 @@ async def test_the_elections_members_are_told_when_they_change() -> None:
 
 async def test_what_stands_beside_the_contests_is_in_the_snapshot_and_told_only_when_it_changes() -> None:
     made = Scene()
-    before = await made.state({"beside:bodies": {"bodies": [1]}, "beside:flags": {"flags": [2]}})
+    before = await made.state({**documents(), "beside:bodies": {"bodies": [1]}, "beside:flags": {"flags": [2]}})
     found = await body(representation.snapshot(before, EVERYTHING))
     assert (found["bodies"], found["flags"]) == ([1], [2])
     now = await made.state({"beside:bodies": {"bodies": [3]}, "beside:flags": {"flags": [2]}})
