@@ -220,7 +220,7 @@ async def test_corrections_are_the_same_whatever_order_journals_are_read_in(room
     views[2].partitions = dict(reversed(views[2].partitions.items()))
     for number in (1, 0):
         await views[2]._read(number, views[2].partitions[number])
-    listed = [view.corrections()["list"] for view in views]
+    listed = [view.journals.corrections()["list"] for view in views]
     assert listed[0] == listed[1] == listed[2]
     assert len(listed[0]) == 2 * len(UNITS)
     order = [(item["at"], item["partition"], item["offset"]) for item in listed[0]]
@@ -235,10 +235,10 @@ async def test_corrections_are_listed_once_after_a_rollback(room: Room) -> None:
     await room.send(report("u1", 2, votes=2))
     view = View(room.store, room.plan, 2)
     await view.refresh()
-    before = view.corrections()
+    before = view.journals.corrections()
     room.store.rollback_to(early)
     await view.refresh()
     await room.fold()
     await view.refresh()
-    assert view.corrections() == before
+    assert view.journals.corrections() == before
     assert len(before["list"]) == 1

@@ -249,7 +249,7 @@ def test_a_decrease_carries_the_sources_reason_or_says_that_there_is_none() -> N
     first, second = fold.take().decreases
     assert (first.reason, first.version, first.before_version) == ("reason not stated by source", 2, 1)
     assert (second.reason, second.kind) == ("recounted", "correction")
-    assert second.figures["P"] == (7, 6)
+    assert second.fell["P"] == (7, 6)
 
 
 def test_the_strategies_reach_what_they_are_for() -> None:

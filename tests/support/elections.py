@@ -297,7 +297,7 @@ class Night:
             changes = fold.take()
             units.update(changes.units)
             cells.update(changes.cells)
-            self.fell += [(decrease.leaf.name, decrease.figures) for decrease in changes.decreases]
+            self.fell += [(decrease.leaf.name, decrease.fell) for decrease in changes.decreases]
 
     def units(self) -> dict[str, State]:
         """Newest states of all partitions."""

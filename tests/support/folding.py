@@ -6,7 +6,8 @@ from tallyroom.codec.definition import chain_hash, definition_hash
 from tallyroom.codec.events import Amendment, Report, decode_event, partition_key
 from tallyroom.recordings.format import Recording
 from tallyroom.recordings.golden import GoldenTotals
-from tallyroom.tabulation.fold import Decrease, PartitionFold, Tallies
+from tallyroom.tabulation.fold import PartitionFold, Tallies
+from tallyroom.tabulation.notes import Note
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Column
 
@@ -17,7 +18,7 @@ class Folded:
 
     totals: dict[str, GoldenTotals]
     tallies: Tallies
-    decreases: list[Decrease]
+    decreases: list[Note]
 
 
 def folded(recording: Recording) -> Folded:

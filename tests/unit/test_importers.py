@@ -115,8 +115,8 @@ def test_bw_fallen_figures_are_rows_of_the_source(imported: Import) -> None:
 
 def test_bw_every_fallen_row_of_the_source_is_labelled(imported: Import) -> None:
     labelled = folded(imported(BW)).decreases
-    first = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "first" for name in fall.figures}
-    second = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "second" for name in fall.figures}
+    first = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "first" for name in fall.fell}
+    second = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "second" for name in fall.fell}
     both = {(unit, name) for unit, name in first & second if name in ("cast", "registered")}
     assert len(first) + len(second) - len(both) == 546
     assert len({unit for unit, _ in first | second}) == 221

@@ -81,11 +81,13 @@ def test_a_decrease_comes_back_from_the_journal() -> None:
     night.feed(sent)
     night.feed(replace(sent, version=2, numbers=(3, 3), reason="recounted", kind="recount"))
     (decrease,) = night.folds[0].take().decreases
-    entry = packed.decrease_entry(decrease)
+    entry = packed.note_entry(decrease)
     back = packed.decode_entry(packed.encode_entry(entry))
     assert (back.contest, back.unit, back.area) == ("groups", "u1", "A")
     assert (back.version, back.superseded, back.kind, back.reason) == (2, 1, "recount", "recounted")
     assert back.fell == {"X": (4, 3)}
+    assert back.changed == {"X": (4, 3), "Y": (2, 3)}
+    assert back.disposition is None, "it is counted and was before"
     assert not packed.encode_entry(back).count(b"event")
 
 

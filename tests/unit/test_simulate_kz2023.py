@@ -259,7 +259,7 @@ def test_the_dirt_is_what_the_manifest_expects(night: Night) -> None:
     for name in ("accepted", "superseded", "duplicates", "late", "decreases"):
         assert expect[name] == getattr(tallies, name) > 0, name
     assert expect["asides"] == len(night.events) - len(night.reports())
-    assert 0 < sum(len(d.figures) for d in unexplained) == expect["decreases_without_reason"] < tallies.decreases
+    assert 0 < sum(len(d.fell) for d in unexplained) == expect["decreases_without_reason"] < tallies.decreases
 
 
 def test_the_shape_of_the_dirt(night: Night) -> None:

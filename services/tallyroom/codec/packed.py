@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from tallyroom.tabulation.fold import Decrease, Tallies
+from tallyroom.tabulation.fold import Tallies
+from tallyroom.tabulation.notes import Note, Wait, Waits
 
 DEFINITION: Final = b"def"  # chain hash reached
 FINGERPRINTS: Final = b"log"  # of record 0 and of record off-1
@@ -77,14 +78,19 @@ def unpack_refusals(data: bytes | None) -> dict[str, int]:
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A journal entry: an event that changes no total, an amendment, or figures that fell, by log offset."""
+    """A journal entry by log offset.
 
-    entry: str  # "event", "amendment" or "decrease"
+    ``entry``: "event" (it changes no total), "amendment", "decrease" (an accepted report that lowered figures), "note" (one that
+    is remarkable otherwise) or "refused" (a report that waits). `tallyroom.tabulation.notes` says when the last three are written.
+    """
+
+    entry: str
     offset: int
-    event: msgspec.Raw = msgspec.Raw()  # empty for figures that fell
+    event: msgspec.Raw = msgspec.Raw()  # of an event or amendment
     chain: str | None = None  # of an amendment: the chain hash reached
     contest: str | None = None
     unit: str | None = None
+    group: str | None = None
     area: str | None = None
     version: int | None = None
     superseded: int | None = None
@@ -92,6 +98,12 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str | None = None
     reason: str | None = None
     fell: dict[str, tuple[int, int]] | None = None
+    changed: dict[str, tuple[int, int]] | None = None
+    disposition: str | None = None  # None: it is "counted" and was before
+    registered: int | None = None
+    cast: int | None = None
+    settles: bool = False
+    code: str | None = None  # of a refused report
 
 
 _entry_decoder: Final = msgspec.json.Decoder(Entry)
@@ -107,19 +119,49 @@ def decode_entry(data: bytes) -> Entry:
     return _entry_decoder.decode(data)
 
 
-def decrease_entry(decrease: Decrease) -> Entry:
-    """The journal entry of figures that fell."""
-    leaf = decrease.leaf
+def note_entry(note: Note) -> Entry:
+    """The journal entry of a remarkable report that was accepted."""
+    leaf = note.leaf
     return Entry(
-        entry="decrease",
-        offset=decrease.offset,
+        entry="decrease" if note.fell else "note",
+        offset=note.offset,
         contest=leaf.plan.id,
         unit=leaf.unit,
+        group=leaf.group,
         area=leaf.area,
-        version=decrease.version,
-        superseded=decrease.before_version,
-        at=decrease.at,
-        kind=decrease.kind,
-        reason=decrease.reason,
-        fell=dict(decrease.figures),
+        version=note.version,
+        superseded=note.before_version,
+        at=note.at,
+        kind=note.kind,
+        reason=note.reason,
+        fell=dict(note.fell) or None,
+        changed=dict(note.changed) or None,
+        disposition=note.disposition,
+        registered=note.registered,
+        cast=note.cast,
+        settles=note.settles,
     )
+
+
+def wait_entry(wait: Wait) -> Entry:
+    """The journal entry of a refused report that changed who waits."""
+    return Entry(
+        entry="refused",
+        offset=wait.offset,
+        contest=wait.contest,
+        unit=wait.unit,
+        group=wait.group,
+        version=wait.version,
+        at=wait.at,
+        code=wait.code,
+    )
+
+
+def follow(waits: Waits, entry: Entry) -> None:
+    """Who waits after the entry."""
+    name = f"{entry.contest}|{entry.unit}" + (f"#{entry.group}" if entry.group else "")
+    if entry.settles:
+        waits.settle(name, entry.version or 0)
+    elif entry.entry == "refused":
+        place = (entry.contest or "", entry.unit or "", entry.group)
+        waits.refuse(Wait(entry.offset, *place, entry.version or 0, entry.at or 0, entry.code or ""))

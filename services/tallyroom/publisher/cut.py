@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from tallyroom.codec import packed
-from tallyroom.codec.events import Amendment, decode_known
-from tallyroom.domain.events import Amendment as DomainAmendment
-from tallyroom.results.facts import Place
+from tallyroom.publisher.journal import Journals
+from tallyroom.results.facts import Facts, Place
 from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.fold import Tallies
 from tallyroom.tabulation.plan import Plan
@@ -40,10 +39,8 @@ class View:
         self.partitions = {number: PartitionView() for number in range(partitions)}
         self.totals: dict[Place, Row] = {}
         self.changed: set[Place] = set()
-        self.asides: dict[str, dict[str, Any]] = {}  # JSON objects by event id
+        self.journals = Journals()
         self.asides_changed = True
-        self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = {}
-        self.amendments: dict[str, tuple[DomainAmendment, str]] = {}  # by id, with the chain hash reached
         self.replan(plan)
 
     def replan(self, plan: Plan) -> None:
@@ -87,6 +84,7 @@ class View:
         tallies, refusals, journal, chain, fingerprints = cut.values[: len(_OWN)]
         if cut.offset < view.offset:
             view.journal = 0  # the store went back: its journal may be another one from here on
+            self.journals.forget(number)
         view.offset = cut.offset
         view.tallies = packed.unpack_tallies(tallies)
         view.refusals = packed.unpack_refusals(refusals)
@@ -107,29 +105,11 @@ class View:
         view.journal = length
 
     def _remember(self, number: int, entry: packed.Entry) -> None:
-        if entry.entry == "decrease":
-            shown = msgspec.to_builtins(entry)
-            shown = {
-                "partition": number,
-                **{k: v for k, v in shown.items() if k not in ("entry", "event") and v is not None},
-            }
-            listed = self._corrections.setdefault(entry.contest or "", {})
-            listed[entry.at or 0, number, entry.offset] = shown  # keyed: a journal may be read again after a rollback
-            contest = self.plan.contests.get(entry.contest or "")
-            if contest is not None:
-                self.changed.add((contest.id, contest.root))
-            return
-        raw = bytes(entry.event)
-        event = decode_known(raw)
-        if isinstance(event, Amendment):
-            self.amendments[event.id] = (event.to_domain(), entry.chain or "")
-            return
-        self.asides[event.id] = msgspec.json.decode(raw)
-        self.asides_changed = True
-
-    def corrections(self) -> dict[str, list[dict[str, Any]]]:
-        """Figures that fell, by contest, in the order in which they were reported (ties: by partition and offset)."""
-        return {contest: [listed[key] for key in sorted(listed)] for contest, listed in self._corrections.items()}
+        about = self.journals.remember(number, entry)
+        if about is None:
+            self.asides_changed = True
+        elif about in self.plan.contests:
+            self.changed.add((about, self.plan.contests[about].root))
 
     def sum_changed(self) -> set[Place]:
         """Sum the places that moved over all partitions; returns them and starts collecting anew."""
@@ -144,3 +124,16 @@ class View:
                     row = plus(row, widened(packed.unpack(raw), width))
             self.totals[place] = row
         return changed
+
+
+def facts_of(view: View, now: datetime | None) -> Facts:
+    """What results are derived from, as of the view's last read; ``now`` is election time."""
+    journals = view.journals
+    return Facts(
+        totals=view.totals,
+        asides=journals.asides.values(),
+        corrections=journals.corrections(),
+        apart=journals.apart(),
+        waiting=journals.waiting(),
+        now=now,
+    )

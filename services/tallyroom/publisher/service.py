@@ -16,12 +16,11 @@ from tallyroom import __version__
 from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
-from tallyroom.publisher.cut import View
+from tallyroom.publisher.cut import View, facts_of
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.documents import Deriver
-from tallyroom.results.facts import Facts
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
@@ -196,7 +195,7 @@ class Publisher:
         if chains == {self._plan.chain}:
             return True
         plan = self._plan
-        by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.amendments.values()}
+        by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.journals.amendments.values()}
         while plan.chain not in chains and plan.chain in by_previous:
             amendment, chain = by_previous[plan.chain]
             plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
@@ -207,7 +206,7 @@ class Publisher:
         return False  # read again by the new definition in the next round
 
     def _unknown_definition(self, view: View) -> str | None:
-        known = {self._plan.chain, *(chain for _, chain in view.amendments.values())}
+        known = {self._plan.chain, *(chain for _, chain in view.journals.amendments.values())}
         return None if view.chains() <= known else "the totals stand at a definition that no amendment leads to"
 
     def _derive(self, view: View) -> dict[str, bytes]:
@@ -219,7 +218,7 @@ class Publisher:
             view.asides_changed = True
         self._embargoed = embargoed
         places = view.sum_changed()
-        facts = Facts(totals=view.totals, asides=view.asides.values(), corrections=view.corrections(), now=clock)
+        facts = facts_of(view, clock)
         made = dict(self._deriver.documents(places, facts))
         if view.asides_changed or self._head is None or self._head.clock != clock:
             made |= {"election": self._deriver.election(), **self._deriver.beside(facts)}

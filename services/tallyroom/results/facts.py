@@ -15,11 +15,15 @@ Place = tuple[str, str]
 class Facts:
     """``totals``: rows by contest and area; a place that is missing has no counts yet.
 
-    ``asides``: every accepted event that is no report, as decoded JSON objects, in no particular order. ``corrections``: figures
-    that fell, by contest, in the order in which they were reported. ``now``: election time, None if it is not known.
+    ``asides``: every accepted event that is no report, as decoded JSON objects, in no particular order. ``corrections``: reports
+    that lowered figures of their unit or call themselves a correction, by contest, in the order in which they were reported.
+    ``apart``: units whose newest report is in no total, ``waiting``: refused reports of units that said nothing newer since,
+    both by contest and as JSON objects. ``now``: election time, None if it is not known.
     """
 
     totals: Mapping[Place, Row] = field(default_factory=dict)
     asides: Collection[Mapping[str, Any]] = ()
     corrections: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    apart: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    waiting: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     now: datetime | None = None

@@ -7,32 +7,14 @@ bytes, clocks or stores: the tabulator decodes and applies, the fold decides and
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import lt
-from typing import Final, NamedTuple
 
 from tallyroom.domain.events import Amendment, Refusal, Report
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.amend import AmendmentError, amend
+from tallyroom.tabulation.notes import Note, Wait, Waits, note, wait_of
 from tallyroom.tabulation.plan import ContestPlan, Figures, Leaf, Plan
 from tallyroom.tabulation.rows import COUNTERS, Row, minus, plus, total, widened
-from tallyroom.tabulation.supersede import Refused, State, Verdict, compare, fell, kind_of, split, state_of
-
-NO_REASON: Final = "reason not stated by source"
-
-
-class Decrease(NamedTuple):
-    """A unit's figures fell because an accepted report says so: name -> (before, after), labelled with the source's reason.
-
-    A name is a measure's, a selection's or ``registered``, the register of voters behind the counts.
-    """
-
-    offset: int
-    leaf: Leaf
-    version: int
-    before_version: int
-    at: int  # reported_at of the report that lowered them, ms since the epoch
-    kind: str
-    reason: str
-    figures: Mapping[str, tuple[int, int]]
+from tallyroom.tabulation.supersede import CONTENT, Refused, State, Verdict, compare, split, state_of
 
 
 @dataclass(slots=True)
@@ -72,7 +54,13 @@ class Changes:
 
     units: dict[str, State] = field(default_factory=dict)
     cells: dict[tuple[str, str], Row] = field(default_factory=dict)
-    decreases: list[Decrease] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)  # refused reports that changed who waits
+
+    @property
+    def decreases(self) -> list[Note]:
+        """Notes of reports that lowered figures."""
+        return [note for note in self.notes if note.fell]
 
 
 class _Slot:
@@ -108,6 +96,7 @@ class PartitionFold:
         self._cells: dict[tuple[str, str], Cell] = {}
         self._touched: set[Cell] = set()
         self._changes = Changes()
+        self.waits = Waits()
 
     def load(self, units: Iterable[tuple[str, State]], cells: Iterable[tuple[str, str, Row]]) -> None:
         """Take over what a store holds: unit states by leaf name, cells by contest and area. Raises KeyError for a foreign unit."""
@@ -123,7 +112,7 @@ class PartitionFold:
         if slot is None or slot.unit != report.unit or slot.contest != report.contest or report.count_group:
             found = self._find(report, key)
             if isinstance(found, Refused):
-                return self._refuse(found)
+                return self._refuse_report(found, report, offset)
             slot = found
         leaf = slot.leaf
         if (
@@ -136,10 +125,10 @@ class PartitionFold:
         ):
             envelope = self._envelope(report, leaf)
             if envelope is not None:
-                return self._refuse(envelope)
+                return self._refuse_report(envelope, report, offset)
         state = state_of(report, leaf)
         if isinstance(state, Refused):
-            return self._refuse(state)
+            return self._refuse_report(state, report, offset)
         return self._supersede(slot, state, report, offset)
 
     def aside(self, reported_at: int) -> None:
@@ -212,7 +201,7 @@ class PartitionFold:
         if previous is not None and state[0] <= previous[0]:
             verdict = compare(previous, state, leaf)
             if isinstance(verdict, Refused):
-                return self._refuse(verdict)
+                return self._refuse_report(verdict, report, offset)
             if verdict is Verdict.DUPLICATE:
                 tallies.duplicates += 1
             else:
@@ -220,18 +209,19 @@ class PartitionFold:
             return verdict
         counters, figures = split(leaf, state)
         cell = slot.cell
+        remarkable = state[CONTENT] or self.waits  # 0: kind and disposition are both the ordinary ones
         if previous is None:
             cell.counted.append(counters)
         else:
             tallies.superseded += 1
             cell.removed.append(slot.figures)
-            falls = any(map(lt, figures, slot.figures))
+            remarkable = remarkable or previous[CONTENT] or any(map(lt, figures, slot.figures))
             if counters is not slot.counters:
                 cell.counted.append(counters)
                 cell.uncounted.append(slot.counters)
-                falls = falls or any(map(lt, counters, slot.counters))
-            if falls:
-                self._label(leaf, previous, state, report, offset)
+                remarkable = remarkable or any(map(lt, counters, slot.counters))
+        if remarkable:
+            self._note(slot, state, report, offset)
         tallies.accepted += 1
         if state[1] > tallies.reported_at:
             tallies.reported_at = state[1]
@@ -241,14 +231,23 @@ class PartitionFold:
         self._changes.units[slot.name] = state
         return verdict
 
-    def _label(self, leaf: Leaf, previous: State, state: State, report: Report, offset: int) -> None:
-        """Write down which of the unit's figures fall, and the source's reason; counters may fall without any figure."""
-        figures = fell(leaf, previous, state)
-        if not figures:
-            return
-        self.tallies.decreases += len(figures)
-        reason, kind = report.reason or NO_REASON, str(kind_of(state))
-        self._changes.decreases.append(Decrease(offset, leaf, state[0], previous[0], state[1], kind, reason, figures))
+    def _note(self, slot: _Slot, state: State, report: Report, offset: int) -> None:
+        """Write down which figures a correction changes, that the unit stands apart, and that it waits no more."""
+        settles = bool(self.waits) and self.waits.settle(slot.name, state[0])
+        found = note(slot.leaf, (slot.state, state), report, offset, settles)
+        if found is not None:
+            self.tallies.decreases += len(found.fell)
+            self._changes.notes.append(found)
+
+    def _refuse_report(self, refused: Refused, report: Report, offset: int) -> Refused:
+        """Refuse a report, and list it as waiting unless its unit has said something newer."""
+        wait = wait_of(report, str(refused.refusal), offset)
+        slot = self._by_name.get(wait.name)
+        newest = 0 if slot is None or slot.state is None else slot.state[0]
+        new = wait.version > newest or (wait.version == newest and refused.refusal is Refusal.EQUIVOCATION)
+        if new and self.waits.refuse(wait):
+            self._changes.waits.append(wait)
+        return self._refuse(refused)
 
     def _refuse(self, refused: Refused) -> Refused:
         self.tallies.quarantined += 1

@@ -183,7 +183,7 @@ def _special(leaf: Leaf, state: State) -> Row:
     return counted + row[COUNTERS:]
 
 
-def _register(leaf: Leaf, state: State) -> int | None:
+def register_of(leaf: Leaf, state: State) -> int | None:
     """The register behind the counts: the reported one, else the defined one; None if neither is known.
 
     0 for every count group but the first. A retraction takes the reported register back with everything else.
@@ -195,7 +195,8 @@ def _reports_register(leaf: Leaf, state: State) -> bool:
     return state[REGISTERED] >= 0 and not leaf.secondary and kind_of(state) is not Kind.RETRACTION
 
 
-def _cast(leaf: Leaf, state: State) -> int:
+def ballots_of(leaf: Leaf, state: State) -> int:
+    """Ballots cast on the state's report; 0 where the contest does not say."""
     return 0 if leaf.plan.cast_at is None else state[FIGURES + leaf.plan.cast_at]
 
 
@@ -204,14 +205,14 @@ def _change(leaf: Leaf, state: State) -> int:
 
 
 def _counted(leaf: Leaf, state: State) -> Row:
-    register = _register(leaf, state)
+    register = register_of(leaf, state)
     unknown = 1 if register is None else 0
     change = _change(leaf, state)
     if state[3] >= state[4]:
         return counters(
             complete=1, registered_complete=register or 0, registered_change=change, without_register=unknown
         )
-    room = max(0, (register or 0) - _cast(leaf, state))
+    room = max(0, (register or 0) - ballots_of(leaf, state))
     return counters(
         partial=1,
         registered_partial=register or 0,
@@ -223,11 +224,11 @@ def _counted(leaf: Leaf, state: State) -> Row:
 
 def _apart(leaf: Leaf, state: State, disposition: Disposition) -> Row:
     """Counters of a unit whose counts are in no total."""
-    register = _register(leaf, state) or 0
+    register = register_of(leaf, state) or 0
     change = _change(leaf, state)
     if disposition is Disposition.HELD:
-        return counters(held=1, registered_held=register, registered_change=change, cast_held=_cast(leaf, state))
-    annulled = _cast(leaf, state) if disposition is Disposition.ANNULLED else 0
+        return counters(held=1, registered_held=register, registered_change=change, cast_held=ballots_of(leaf, state))
+    annulled = ballots_of(leaf, state) if disposition is Disposition.ANNULLED else 0
     return counters(
         **{str(disposition): 1}, registered_apart=register, registered_change=change, cast_annulled=annulled
     )
@@ -252,15 +253,20 @@ def _reassign(leaf: Leaf, row: Row) -> Row:
     return tuple(moved)
 
 
-def fell(leaf: Leaf, before: State, after: State) -> dict[str, tuple[int, int]]:
-    """What the unit brings less of than before: measure, selection or ``registered`` -> (before, after).
+def changed(leaf: Leaf, before: State, after: State) -> dict[str, tuple[int, int]]:
+    """What the unit brings more or less of than before: measure, selection or ``registered`` -> (before, after).
 
-    The register falls where it is known before and after; what a unit without one reported for a while is not a fall to 0.
+    The register changes where it is known before and after; what a unit without one reported for a while is not a fall to 0.
     """
     old_row, new_row = contribution(leaf, before), contribution(leaf, after)
     pairs = zip(leaf.plan.figures, old_row[COUNTERS:], new_row[COUNTERS:], strict=True)
-    lower = {name: (old, new) for name, old, new in pairs if new < old}
-    old_register, new_register = _register(leaf, before), _register(leaf, after)
-    if old_register is not None and new_register is not None and new_register < old_register:
-        lower[REGISTER] = (old_register, new_register)
-    return lower
+    other = {name: (old, new) for name, old, new in pairs if new != old}
+    old_register, new_register = register_of(leaf, before), register_of(leaf, after)
+    if old_register is not None and new_register is not None and new_register != old_register:
+        other[REGISTER] = (old_register, new_register)
+    return other
+
+
+def fell(leaf: Leaf, before: State, after: State) -> dict[str, tuple[int, int]]:
+    """The part of `changed` that fell."""
+    return {name: (old, new) for name, (old, new) in changed(leaf, before, after).items() if new < old}

@@ -27,6 +27,7 @@ from tallyroom.log.base import Record
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.fold import PartitionFold, Tallies
+from tallyroom.tabulation.notes import Waits
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
@@ -94,7 +95,9 @@ class Owned:
         self._entries: list[packed.Entry] = []  # of the slice being folded
         self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
         self._definition_written = claim.fields.get(packed.DEFINITION)
-        self.fold = PartitionFold(self._replay_journal(claim, plan), claim.partition, partitions)
+        waits = Waits()
+        self.fold = PartitionFold(self._replay_journal(claim, plan, waits), claim.partition, partitions)
+        self.fold.waits = waits
         self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
         self.fold.load(*_state(claim.fields))
         self._slice = slice_size(self.fold.plan)
@@ -161,7 +164,8 @@ class Owned:
             fields[packed.unit_name(name)] = pack(state)
         for (contest, area), row in changes.cells.items():
             fields[packed.cell_name(contest, area)] = pack(row)
-        entries, self._entries = [*self._entries, *map(packed.decrease_entry, changes.decreases)], []
+        entries = [*self._entries, *map(packed.note_entry, changes.notes), *map(packed.wait_entry, changes.waits)]
+        self._entries = []
         for entry in sorted(entries, key=lambda entry: entry.offset):  # whatever the slice, the same journal
             self._write(entry, fields)
         for item in refused:
@@ -232,11 +236,15 @@ class Owned:
         self._journal += 1
         fields[packed.JOURNAL_LENGTH] = b"%d" % self._journal
 
-    def _replay_journal(self, claim: Claim, plan: Plan) -> Plan:
-        """The definition as the partition's prefix has amended it; event ids seen so far. Raises RebuildRequired."""
+    def _replay_journal(self, claim: Claim, plan: Plan, waits: Waits) -> Plan:
+        """The definition as the partition's prefix has amended it; event ids seen and reports that wait so far.
+
+        Raises RebuildRequired.
+        """
         scratch = PartitionFold(plan, claim.partition, 1)
         for index in range(self._journal):
             entry = packed.decode_entry(claim.fields[packed.journal_name(index)])
+            packed.follow(waits, entry)
             raw = bytes(entry.event)
             if not raw:
                 continue
