@@ -29,7 +29,7 @@ def holds(condition: Condition, problem: Problem, leader: str | None) -> Held:
 
 def _within(condition: Condition, figures: Figures, about: str, no_seats: frozenset[str]) -> Held:
     """A share of the base, and a lead over the next selection. ``strict`` is about the share; a lead is always more than."""
-    part, of = _part(about, figures), base_of(condition.base, figures)
+    part, of = part_of(about, figures), base_of(condition.base, figures)
     verdict, texts = True, []
     if condition.share is not None:
         share = fraction(condition.share, "Condition share")
@@ -59,7 +59,7 @@ def _in_areas(condition: Condition, problem: Problem, about: str) -> Held:
     return Held(text=text, holds=weight >= condition.areas_needed)
 
 
-def _part(about: str, figures: Figures) -> int:
+def part_of(about: str, figures: Figures) -> int:
     """Votes of a selection, or the measure of that name."""
     if about in figures.votes:
         return figures.votes[about]

@@ -230,3 +230,8 @@ def outcome(result: Apportionment, *ties: Tie | None) -> Outcome:
     """The result, or the lots that it waits for."""
     found = tuple(tie for tie in ties if tie is not None)
     return LotsRequired(ties=found, sure=result) if found else result
+
+
+def certain(made: Outcome) -> Apportionment:
+    """Everything that does not hang on a lot."""
+    return made.sure if isinstance(made, LotsRequired) else made

@@ -5,7 +5,7 @@ a sum over B of max(0, t(V + O) - c) of at most O. That is sound for fewer than 
 are higher by t each, and t|B| <= 1.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,16 +36,34 @@ class ListRace:
     minimum_parties: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmittedRace:
+    """An allocating area where others judge who takes part: a threshold of a larger area, or several.
+
+    ``sure`` take part whatever comes, ``open`` may or may not, whatever is counted here; the others do not. ``outstanding``: O.
+    """
+
+    method: str
+    seats: int
+    counts: Mapping[str, int]
+    outstanding: int
+    sure: frozenset[str]
+    open: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """A race in units of 1/b votes (t = a/b), so that t(V + O) is a whole number, ``bar``."""
+    """A race in units of 1/b votes (t = a/b), so that t(V + O) is a whole number.
+
+    ``raised``: what an open list has at least once it passes.
+    """
 
     method: Method
     seats: int
     free: int
-    bar: int
     sure: Mapping[str, int]
     open: Mapping[str, int]
+    raised: Mapping[str, int]
 
 
 def seat_ranges(race: ListRace) -> dict[str, Between] | None:
@@ -57,10 +75,26 @@ def seat_ranges(race: ListRace) -> dict[str, Between] | None:
     standing = _standing(race)
     if standing is None or len(standing.sure) < race.minimum_parties:
         return None
+    return _ranges(standing, race.counts)
+
+
+def admitted_ranges(race: AdmittedRace) -> dict[str, Between] | None:
+    """Certain minimum and possible maximum of seats of every list; None for a method without bounds.
+
+    Sound by the same argument as `seat_ranges`: any subset of the open lists may pass, and none has to be raised for it.
+    """
+    method = METHODS.get(race.method)
+    if method is None:
+        return None
+    sure = {name: count for name, count in race.counts.items() if name in race.sure}
+    still = {name: count for name, count in race.counts.items() if name in race.open and name not in sure}
+    return _ranges(_Standing(method, race.seats, race.outstanding, sure, still, still), race.counts)
+
+
+def _ranges(standing: _Standing, names: Iterable[str]) -> dict[str, Between]:
     rough = len(standing.open) > MOST_OPEN
     return {
-        name: Between(_minimum(standing, name, rough=rough), _maximum(standing, name, rough=rough))
-        for name in race.counts
+        name: Between(_minimum(standing, name, rough=rough), _maximum(standing, name, rough=rough)) for name in names
     }
 
 
@@ -77,7 +111,7 @@ def _standing(race: ListRace) -> _Standing | None:
         elif race.line.possible(count, race.base, race.outstanding):
             still[name] = count * unit
     bar = share * (race.base + race.outstanding)
-    return _Standing(method, race.seats, race.outstanding * unit, bar, sure, still)
+    return _Standing(method, race.seats, race.outstanding * unit, sure, still, dict.fromkeys(still, bar))
 
 
 def _maximum(race: _Standing, name: str, *, rough: bool) -> int:
@@ -121,8 +155,8 @@ def _minimum(race: _Standing, name: str, *, rough: bool) -> int:
     sure = [count for other, count in race.sure.items() if other != name]
     low = race.method.most(own, sure, race.seats)
     for passing in _together(race):
-        rivals = sure + [race.bar] * len(passing)
-        free = race.free - sum(race.bar - race.open[other] for other in passing)
+        rivals = sure + [race.raised[other] for other in passing]
+        free = race.free - sum(race.raised[other] - race.open[other] for other in passing)
         low = _kept(race, own, rivals, free, low)
     return low
 
@@ -138,7 +172,7 @@ def _kept(race: _Standing, own: int, rivals: Sequence[int], free: int, most: int
 
 def _together(race: _Standing) -> Iterator[tuple[str, ...]]:
     """Every B: subsets of the open lists that can pass together, the empty one included."""
-    needs = sorted((race.bar - count, name) for name, count in race.open.items())
+    needs = sorted((race.raised[name] - count, name) for name, count in race.open.items())
     kept: list[tuple[int, tuple[str, ...]]] = [(race.free, ())]
     for need, name in needs:
         kept += [(left - need, (*names, name)) for left, names in kept if need <= left]

@@ -217,6 +217,8 @@ class Publisher:
             view.changed.update((name, area) for area in self._plan.contests[name].contest.areas)
             view.asides_changed = True
         self._embargoed = embargoed
+        if view.asides_changed:  # a bulletin may bound what is outstanding
+            view.changed.update((name, contest.root) for name, contest in self._plan.contests.items())
         places = view.sum_changed()
         facts = facts_of(view, clock)
         made = dict(self._deriver.documents(places, facts))

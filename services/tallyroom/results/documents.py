@@ -4,13 +4,16 @@ Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT
 PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside the contests in the snapshot.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from tallyroom.domain.election import Body, Scope
 from tallyroom.results.areas import Status, area_document, leading, status
 from tallyroom.results.asides import sections
+from tallyroom.results.bodies import body_document
 from tallyroom.results.facts import Facts, Place
+from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
@@ -32,13 +35,15 @@ def contest_name(contest: str) -> str:
 
 
 class Deriver:
-    """Turns totals into documents. Keeps what a definition says once and for all; holds no totals of its own."""
+    """Turns facts into documents. Keeps what a definition says once and for all, and each contest's last outcome for the bodies."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._expected: dict[str, dict[str, Expectation]] = {
             name: expectations(plan, contest) for name, contest in plan.contests.items()
         }
+        self._rules = {name: Outcomes(plan, contest, self._expected[name]) for name, contest in plan.contests.items()}
+        self._outcomes: dict[str, ContestOutcome] = {}
 
     def all_places(self) -> list[Place]:
         """Every (contest, area) of the definition."""
@@ -80,8 +85,18 @@ class Deriver:
         hidden = (
             () if release else [name for name, item in self.plan.contests.items() if self.embargoed(item, facts.now)]
         )
-        shown = sections(facts.asides, facts.now, hidden)
+        shown: dict[str, Any] = dict(sections(facts.asides, facts.now, hidden))
+        shown["bodies"] = [self._body(body, facts, hidden) for body in self.plan.definition.bodies]
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
+
+    def _body(self, body: Body, facts: Facts, hidden: Container[str]) -> dict[str, Any]:
+        """A house; nothing of it while one of its contests is under embargo."""
+        if self.plan.definition.scope is Scope.PART or any(contest in hidden for contest in body.contests):
+            return {"body": body.id, "seats": body.seats, "parties": None}
+        for contest in body.contests:
+            if contest not in self._outcomes:
+                self._outcomes[contest] = self._rules[contest].outcome(facts)
+        return body_document(body, self.plan, self._outcomes)
 
     def embargoed(self, contest: ContestPlan, now: datetime | None) -> bool:
         """Whether nothing of the contest may be public yet."""
@@ -101,11 +116,13 @@ class Deriver:
         root = contest.root
         row = self._row(contest, root, facts)
         corrections: Sequence[Any] = facts.corrections.get(contest.id, ())
+        outcome = self._outcomes[contest.id] = self._rules[contest.id].outcome(facts)
         return {
             "contest": contest.id,
             "status": status(row, self._expected[contest.id][root].units),
             "leading": leading(contest, row),
             "corrections": {"count": len(corrections), "latest": list(corrections[-20:])},
+            **outcome.members(),
         }
 
     def _areas(self, contest: ContestPlan, parent: str | None, facts: Facts) -> list[dict[str, Any]]:
