@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from tallyroom.codec.events import Amendment, Control, Participation, Report, ReregisterUnit, encode_event
+from tallyroom.codec.events import Amendment, Control, Declaration, Participation, Report, ReregisterUnit, encode_event
 from tallyroom.domain.election import Definition
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import Entry
@@ -93,6 +93,28 @@ async def test_everything_of_a_contest_appears_at_once_when_its_embargo_lifts(tm
     assert sum(area["counts"]["P"] for area in documents["areas:list:R"]) + 3 == votes(documents) == 12  # u4 is in R
     assert [area["area"] for area in documents["areas:groups:R"]] == ["A", "B"]
     assert [item["kind"] for item in documents["beside:declared"]["declared"]] == ["control"]
+
+
+async def test_an_embargo_that_is_put_off_hides_what_was_shown(tmp_path: Path) -> None:
+    """One area has another time than the others: the rest stays, the area and all above it go, and come back."""
+    room = await Room(MemoryStore(), tmp_path / "kept", DEFINITION).open()
+    later = CLOSED_AT + timedelta(minutes=30)
+    put_off = Declaration(
+        id="put-off", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT + timedelta(minutes=3),
+        act="embargo_extended", contest="list", area="B", release_at=later,
+    )  # fmt: skip
+    async with room.publishing():
+        await room.send(*(report(unit) for unit in UNITS), control())
+        _, before = await room.covered()
+        await room.send(put_off)
+        _, hidden = await room.covered()
+        assert [area["area"] for area in hidden["areas:list:R"]] == ["A"]
+        assert (hidden["areas:list:"], hidden["contest:list"].keys()) == ([], {"contest", "status", "embargoed_until"})
+        assert [item["kind"] for item in hidden["beside:declared"]["declared"]] == ["declaration"]
+        await room.send(bulletin(30))
+        _, shown = await room.covered()
+    assert shown["areas:list:R"] == before["areas:list:R"]
+    assert shown["contest:list"] == before["contest:list"]
 
 
 async def test_a_number_that_was_reserved_and_never_published_is_left_out(store: AnyStore, tmp_path: Path) -> None:

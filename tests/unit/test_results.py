@@ -15,12 +15,14 @@ from tallyroom.results.asides import sections
 from tallyroom.results.documents import Deriver, areas_name, contest_name
 from tallyroom.results.facts import Facts
 from tallyroom.results.register import Expectation, expectations
+from tallyroom.results.release import Releases
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import COUNTERS, Row, counters
 from tests.support.elections import CLOSED_AT, Night, Sent, election, plan_of, with_contest
 
 DEFINITION: Final = election(2)
 PLAN: Final = plan_of(DEFINITION)
+RELEASES: Final = Releases(PLAN)
 LIST: Final = PLAN.contests["list"]
 
 
@@ -254,8 +256,8 @@ def test_the_embargo_ends_at_its_time_and_does_not_bind_output_that_is_not_publi
 def test_the_elections_own_release_binds_contests_without_one() -> None:
     definition = replace(DEFINITION, release_at=CLOSED_AT + timedelta(hours=1))
     deriver = Deriver(plan_of(definition))
-    assert all(deriver.embargoed(contest, CLOSED_AT) for contest in deriver.plan.contests.values())
-    assert not deriver.embargoed(deriver.plan.contests["list"], CLOSED_AT + timedelta(hours=1))
+    assert deriver.withheld(Facts(now=CLOSED_AT)) == set(deriver.all_places())
+    assert deriver.withheld(Facts(now=CLOSED_AT + timedelta(hours=1))) == set()
 
 
 def test_only_what_changed_is_derived() -> None:
@@ -276,12 +278,12 @@ def bulletin(version: int, **changes: Any) -> dict[str, Any]:
 
 
 def test_of_several_versions_of_a_bulletin_the_highest_is_shown() -> None:
-    made = sections([bulletin(2), bulletin(1)], CLOSED_AT)
+    made = sections([bulletin(2), bulletin(1)], CLOSED_AT, RELEASES)
     assert [item["ballots"] for item in made["turnout"]] == [2]
 
 
 def test_bulletins_of_two_contests_do_not_supersede_each_other() -> None:
-    made = sections([bulletin(1, contest="list"), bulletin(2, contest="groups")], CLOSED_AT)
+    made = sections([bulletin(1, contest="list"), bulletin(2, contest="groups")], CLOSED_AT, RELEASES)
     assert sorted(item["contest"] for item in made["turnout"]) == ["groups", "list"]
 
 
@@ -295,14 +297,14 @@ def estimate(release_at: str, method: str = "exit_poll") -> dict[str, Any]:
 
 def test_estimates_stay_out_until_their_release() -> None:
     event = estimate("2030-03-01T20:00:00Z")
-    assert sections([event], None)["estimates"] == []
-    assert sections([event], CLOSED_AT - timedelta(seconds=1))["estimates"] == []
-    assert len(sections([event], CLOSED_AT)["estimates"]) == 1
+    assert sections([event], None, RELEASES)["estimates"] == []
+    assert sections([event], CLOSED_AT - timedelta(seconds=1), RELEASES)["estimates"] == []
+    assert len(sections([event], CLOSED_AT, RELEASES)["estimates"]) == 1
 
 
 def test_a_projection_does_not_replace_the_exit_poll_of_the_same_pollster() -> None:
     events = [estimate("2030-03-01T20:00:00Z", method) for method in ("exit_poll", "projection", "exit_poll")]
-    shown = sections(events, CLOSED_AT)["estimates"]
+    shown = sections(events, CLOSED_AT, RELEASES)["estimates"]
     assert [item["method"] for item in shown] == ["exit_poll", "projection"]
 
 

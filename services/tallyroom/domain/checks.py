@@ -1,8 +1,10 @@
 """Contradictions that a definition may hold, each as one sentence naming the place."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tallyroom.domain.election import CandidateVotes, Contest, Definition, Selection, Threshold
 
@@ -48,9 +50,27 @@ def problems(definition: Definition) -> Iterator[str]:
             yield f"unit {unit.id}: registered is negative"
     for contest in definition.contests:
         yield from (f"contest {contest.id}: {text}" for text in _contest(contest, areas, units, reporters))
+    yield from _clocks(definition)
     contests = {contest.id for contest in definition.contests}
     for body in definition.bodies:
         yield from (f"body {body.id}: contest {c} is not defined" for c in body.contests if c not in contests)
+
+
+def _clocks(definition: Definition) -> Iterator[str]:
+    """What the closing hour needs: an hour, and time zones whose rules are known."""
+    if definition.polls_close is None:
+        return
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", definition.polls_close) is None:
+        yield f"polls_close {definition.polls_close!r} is not an hour such as 20:00"
+    named = [area.time_zone for area in definition.areas] + [unit.time_zone for unit in definition.units]
+    zones = dict.fromkeys(zone for zone in (*definition.time_zones, *named) if zone is not None)
+    if not definition.time_zones:
+        yield "polls_close is an hour by local clocks, and time_zones is empty"
+    for zone in zones:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield f"time zone {zone!r} is not in the IANA database"
 
 
 def _identifiers(what: str, ids: Iterable[str]) -> Iterator[str]:

@@ -365,6 +365,7 @@ class Definition:
     pools: tuple[VoterPool, ...] = ()
     bodies: tuple[Body, ...] = ()
     release_at: datetime | None = None
+    polls_close: str | None = None  # "20:00" by the clocks of each unit's place, for units that do not say when
     attribution: Names = field(default_factory=dict)  # who made the figures, under which licence
     notes: Names = field(default_factory=dict)  # shown wherever the figures are shown
     schema: str = "tallyroom.definition/v1"

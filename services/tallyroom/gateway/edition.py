@@ -92,6 +92,26 @@ class Document:
         """Of the definition document. Raises msgspec.DecodeError."""
         return _index.decode(self.data)
 
+    @cached_property
+    def parents(self) -> dict[str, tuple[str | None, ...]]:
+        """Of the definition document: by contest, the areas that have children, None (above the root) first, breadth first.
+
+        By the definition, not by what is shown: an area may be public before the one above it.
+        """
+        return {contest.id: tuple(_parents(contest.areas)) for contest in self.index.contests}
+
+
+def _parents(areas: Mapping[str, str | None]) -> Iterator[str | None]:
+    children: dict[str | None, list[str]] = {}
+    for area, parent in areas.items():
+        children.setdefault(parent, []).append(area)
+    waiting: deque[str | None] = deque([None])
+    while waiting:
+        parent = waiting.popleft()
+        if parent in children:
+            yield parent
+            waiting.extend(children[parent])
+
 
 def read_head(data: bytes) -> Head:
     """What is needed of a stored head. Raises msgspec.DecodeError."""
@@ -145,12 +165,10 @@ class Edition:
 
     def area_documents(self, contest: str) -> Iterator[Document]:
         """The contest's areas documents: the root's first, then breadth first."""
-        waiting: deque[str | None] = deque([None])
-        while waiting:
-            found = self.documents.get(areas_name(contest, waiting.popleft()))
+        for parent in self.definition.parents[contest]:
+            found = self.documents.get(areas_name(contest, parent))
             if found is not None:
                 yield found
-                waiting.extend(area.id for area in found.areas)
 
     def check(self) -> None:
         """Read everything that will be needed, so that a damaged revision is refused before anybody is served from it.

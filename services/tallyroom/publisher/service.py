@@ -21,6 +21,7 @@ from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.documents import Deriver
+from tallyroom.results.facts import Place
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
@@ -70,7 +71,7 @@ class Publisher:
                 f"The definition makes {documents} documents a revision; the store takes {MAX_FIELDS} at once.",
                 "split the election into several definitions",
             )
-        self._embargoed: set[str] = set()
+        self._withheld: frozenset[Place] = frozenset()
         self._guards = Guards()
         self._head: Head | None = None
         self._number = 0
@@ -212,17 +213,17 @@ class Publisher:
     def _derive(self, view: View) -> dict[str, bytes]:
         """Documents that differ from the published ones, encoded once."""
         clock = self._clock(view)
-        embargoed = {name for name, contest in self._plan.contests.items() if self._deriver.embargoed(contest, clock)}
-        for name in self._embargoed - embargoed:  # its time has come: all of it, not only what changes next
-            view.changed.update((name, area) for area in self._plan.contests[name].contest.areas)
+        facts = facts_of(view, clock)
+        withheld = self._deriver.withheld(facts)
+        if withheld != self._withheld:  # its time has come, or was put off: all of it, not only what changes next
+            view.changed.update(withheld ^ self._withheld)
             view.asides_changed = True
-        self._embargoed = embargoed
-        if view.asides_changed:  # a bulletin may bound what is outstanding
+        self._withheld = withheld
+        if view.asides_changed:  # a bulletin may bound what is outstanding, a declaration says what stands
             view.changed.update((name, contest.root) for name, contest in self._plan.contests.items())
         places = view.sum_changed()
-        facts = facts_of(view, clock)
         made = dict(self._deriver.documents(places, facts))
-        if view.asides_changed or self._head is None or self._head.clock != clock:
+        if places or view.asides_changed or self._head is None or self._head.clock != clock:
             made |= {"election": self._deriver.election(), **self._deriver.beside(facts)}
             view.asides_changed = False
         if self._head is None or self._head.definition != self._plan.chain or "definition" not in self._hashes:

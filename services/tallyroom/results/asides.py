@@ -1,11 +1,13 @@
 """Turnout bulletins, exit polls and declarations beside the counts: as they were sent, newest version each, never mixed in.
 
-Estimates stay out until their own release time has come on the election clock.
+What is under embargo stays out until its time has come on the election clock (`tallyroom.results.release`).
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
+
+from tallyroom.results.release import Releases, is_before
 
 _SECTIONS: Final = {
     "participation": "turnout",
@@ -17,16 +19,16 @@ _LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ex
 
 
 def sections(
-    events: Iterable[Mapping[str, Any]], now: datetime | None, embargoed: Container[str] = ()
+    events: Iterable[Mapping[str, Any]], now: datetime | None, releases: Releases | None
 ) -> dict[str, list[dict[str, Any]]]:
     """Snapshot sections from decoded events (JSON objects), each ordered by the time it was reported.
 
     Of several versions of the same bulletin, estimate or control the highest version is shown; declarations all are.
-    ``embargoed``: contests of which no control total or declaration may be seen yet.
+    ``releases``: when each may be seen; None: everything now.
     """
     newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for event in events:
-        if event["type"] not in _SECTIONS or _withheld(event, now, embargoed):
+        if event["type"] not in _SECTIONS or (releases is not None and is_before(now, releases.aside_at(event))):
             continue
         key = _subject(event)
         if key not in newest or event.get("version", 1) >= newest[key].get("version", 1):
@@ -40,15 +42,6 @@ def sections(
             shown = {"kind": event["type"], **shown}
         made[_SECTIONS[event["type"]]].append(shown)
     return made
-
-
-def _withheld(event: Mapping[str, Any], now: datetime | None, embargoed: Container[str]) -> bool:
-    if event["type"] in ("control", "declaration"):
-        return event.get("contest") in embargoed
-    if event["type"] != "estimate":
-        return False
-    release = datetime.fromisoformat(event["release_at"])
-    return now is None or now < release
 
 
 def _subject(event: Mapping[str, Any]) -> tuple[Any, ...]:

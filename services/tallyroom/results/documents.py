@@ -5,7 +5,6 @@ PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside
 """
 
 from collections.abc import Container, Iterable, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from tallyroom.domain.election import Body, Scope
@@ -15,6 +14,7 @@ from tallyroom.results.bodies import body_document
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.register import Expectation, expectations
+from tallyroom.results.release import Releases
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
 
@@ -44,6 +44,7 @@ class Deriver:
         }
         self._rules = {name: Outcomes(plan, contest, self._expected[name]) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
+        self._releases = Releases(plan)
 
     def all_places(self) -> list[Place]:
         """Every (contest, area) of the definition."""
@@ -68,12 +69,13 @@ class Deriver:
             parent = contest.contest.areas[area]
             groups[areas_name(contest_id, parent)] = (contest, parent)
         made: dict[str, Any] = {}
+        withheld = frozenset[Place]() if release else self.withheld(facts)
         for contest_id, contest in contests.items():
-            hidden = not release and self.embargoed(contest, facts.now)
+            hidden = (contest_id, contest.root) in withheld
             made[contest_name(contest_id)] = self._hidden(contest) if hidden else self._contest(contest, facts)
         for name, (contest, parent) in groups.items():
-            hidden = not release and self.embargoed(contest, facts.now)
-            made[name] = [] if hidden else self._areas(contest, parent, facts)
+            shown = [area for area in contest.children[parent] if (contest.id, area) not in withheld]
+            made[name] = self._areas(contest, shown, facts)
         return made
 
     def election(self) -> dict[str, Any]:
@@ -82,26 +84,25 @@ class Deriver:
 
     def beside(self, facts: Facts, *, release: bool = False) -> dict[str, Any]:
         """The documents that stand beside the contests, each an object of one member."""
-        hidden = (
-            () if release else [name for name, item in self.plan.contests.items() if self.embargoed(item, facts.now)]
-        )
-        shown: dict[str, Any] = dict(sections(facts.asides, facts.now, hidden))
-        shown["bodies"] = [self._body(body, facts, hidden) for body in self.plan.definition.bodies]
+        withheld = frozenset[Place]() if release else self.withheld(facts)
+        shown: dict[str, Any] = dict(sections(facts.asides, facts.now, None if release else self._releases))
+        shown["bodies"] = [self._body(body, facts, withheld) for body in self.plan.definition.bodies]
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
-    def _body(self, body: Body, facts: Facts, hidden: Container[str]) -> dict[str, Any]:
+    def _body(self, body: Body, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:
         """A house; nothing of it while one of its contests is under embargo."""
-        if self.plan.definition.scope is Scope.PART or any(contest in hidden for contest in body.contests):
+        hidden = any((contest, self.plan.contests[contest].root) in withheld for contest in body.contests)
+        if self.plan.definition.scope is Scope.PART or hidden:
             return {"body": body.id, "seats": body.seats, "parties": None}
         for contest in body.contests:
             if contest not in self._outcomes:
                 self._outcomes[contest] = self._rules[contest].outcome(facts)
         return body_document(body, self.plan, self._outcomes)
 
-    def embargoed(self, contest: ContestPlan, now: datetime | None) -> bool:
-        """Whether nothing of the contest may be public yet."""
-        release = contest.contest.release_at or self.plan.definition.release_at
-        return release is not None and (now is None or now < release)
+    def withheld(self, facts: Facts) -> frozenset[Place]:
+        """Every (contest, area) of which nothing may be public yet."""
+        self._releases = self._releases.under(facts.asides)
+        return self._releases.withheld(facts.now)
 
     def units_expected(self, contest: str) -> int:
         """Units expected in the whole contest."""
@@ -109,7 +110,7 @@ class Deriver:
 
     def _hidden(self, contest: ContestPlan) -> dict[str, Any]:
         """The document of a contest of which nothing may be known yet."""
-        until = contest.contest.release_at or self.plan.definition.release_at
+        until = self._releases.at(contest.id)
         return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": until}
 
     def _contest(self, contest: ContestPlan, facts: Facts) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class Deriver:
             **outcome.members(),
         }
 
-    def _areas(self, contest: ContestPlan, parent: str | None, facts: Facts) -> list[dict[str, Any]]:
+    def _areas(self, contest: ContestPlan, areas: Iterable[str], facts: Facts) -> list[dict[str, Any]]:
         return [
             area_document(
                 contest,
@@ -134,7 +135,7 @@ class Deriver:
                 self._row(contest, area, facts),
                 self._expected[contest.id][area],
             )
-            for area in contest.children[parent]
+            for area in areas
         ]
 
     @staticmethod
