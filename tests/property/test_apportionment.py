@@ -10,9 +10,9 @@ from votelib.evaluate.core import Tie as VotelibTie
 from votelib.evaluate.proportional import HighestAverages, LargestRemainder
 
 from tallyroom.apportionment.lists import AVERAGES
-from tallyroom.apportionment.model import Apportionment, LotsRequired, Mixed, Outcome, Overhang
+from tallyroom.apportionment.model import Apportionment, LotsRequired, Mixed, Outcome
 from tallyroom.apportionment.thresholds import needed, reaches
-from tallyroom.domain.election import Threshold
+from tallyroom.domain.election import Overhang, Threshold
 from tests.support.seats import Wanted, solve
 
 LISTS: Final = ("hare", "droop", *sorted(AVERAGES))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tallyroom.apportionment.allocate import METHODS, apportion
-from tallyroom.apportionment.model import Overhang, RuleError
+from tallyroom.apportionment.model import RuleError
 from tallyroom.codec.apportion import (
     AreaWire,
     ConditionWire,
@@ -21,6 +21,7 @@ from tallyroom.codec.apportion import (
     decode_problem,
     outcome_document,
 )
+from tallyroom.domain.election import Overhang
 from tests.support.seats import DE_733, DE_736, KAZAKHSTAN, NL_SEATS, SIX, named
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -13,13 +13,12 @@ from tallyroom.apportionment.model import (
     Figures,
     LotsRequired,
     Mixed,
-    Overhang,
     Problem,
     RuleError,
     Runoff,
 )
 from tallyroom.apportionment.rules import can_win, problem_of
-from tallyroom.domain.election import Allocation, Condition, Join, Rule, Threshold
+from tallyroom.domain.election import Allocation, Condition, Join, Overhang, Rule, Threshold
 from tallyroom.recordings.format import open_recording
 from tests.support.seats import AGAINST, KAZAKHSTAN, KZ_VOTES, Wanted, decided, given, lots, named, solve
 

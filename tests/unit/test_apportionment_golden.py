@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from tallyroom.apportionment.model import Mixed, Outcome, Overhang
+from tallyroom.apportionment.model import Mixed, Outcome
 from tallyroom.codec.apportion import decode_problem
-from tallyroom.domain.election import Condition, Threshold
+from tallyroom.domain.election import Condition, Overhang, Threshold
 from tests.support.seats import (
     AGAINST,
     DE_733,

@@ -22,7 +22,6 @@ from tallyroom.apportionment.model import (
     Apportionment,
     Mixed,
     Outcome,
-    Overhang,
     Problem,
     RuleError,
     Shared,
@@ -31,6 +30,7 @@ from tallyroom.apportionment.model import (
 )
 from tallyroom.apportionment.plurality import plurality
 from tallyroom.apportionment.thresholds import Admission, admit
+from tallyroom.domain.election import Overhang
 
 Seats = Mapping[str, int]
 

@@ -2,24 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 
-from tallyroom.domain.election import Condition, Join, Threshold
+from tallyroom.domain.election import Condition, Join, Overhang, Threshold
 from tallyroom.domain.errors import TallyroomError
 
 
 class RuleError(TallyroomError):
     """The rule contradicts itself or its figures: it cannot be computed. Whose fault: the author of the rule."""
-
-
-class Overhang(StrEnum):
-    """What becomes of districts won beyond a party's share of a compensatory house (`tallyroom.apportionment.mixed`)."""
-
-    KEPT = "kept"  # the house grows by them
-    LEVELLED = "levelled"  # the house grows until shares hold again
-    ABSORBED = "absorbed"  # the other parties' list seats shrink
-    DROPPED = "dropped"  # the winners stay out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Final
 
 from tallyroom.apportionment.lists import SHARING
-from tallyroom.apportionment.model import Area, Figures, Problem, RuleError
-from tallyroom.domain.election import Contest, Role, Selection, SelectionStatus, Threshold
+from tallyroom.apportionment.model import Area, Figures, Problem, RuleError, Runoff
+from tallyroom.domain.election import Contest, Role, Rule, Selection, SelectionStatus, Threshold
 
 UNCOUNTED: Final = frozenset({"ranked", "none"})
 """Methods whose outcome is published as the authority declares it, never computed here."""
@@ -47,7 +47,15 @@ def problem_of(contest: Contest, whole: Figures, areas: Mapping[str, Area] | Non
         areas={**quorums, **local},
         conditions=rule.conditions,
         join=rule.join,
+        runoff=_runoff(rule),
     )
+
+
+def _runoff(rule: Rule) -> Runoff | None:
+    if rule.runoff is None:
+        return None
+    share = None if rule.runoff.share is None else Fraction(rule.runoff.share)
+    return Runoff(places=rule.runoff.places, share=share, base=rule.runoff.base)
 
 
 def _allocated(seats: Mapping[str, int], areas: Mapping[str, Area], caps: Mapping[str, int]) -> dict[str, Area]:

@@ -22,14 +22,13 @@ from tallyroom.apportionment.model import (
     LotsRequired,
     Mixed,
     Outcome,
-    Overhang,
     Problem,
     Quota,
     RuleError,
     Runoff,
 )
 from tallyroom.domain.checks import SELECTIONS
-from tallyroom.domain.election import Condition, Join, Threshold
+from tallyroom.domain.election import Condition, Join, Overhang, Threshold
 from tallyroom.results.areas import share
 
 Number = msgspec.Raw

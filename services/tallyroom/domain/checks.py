@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tallyroom.domain.election import CandidateVotes, Contest, Definition, Selection, Threshold
+from tallyroom.domain.election import CandidateVotes, Contest, Definition, Rule, Selection, Threshold
 
 SELECTIONS = "selections"
 """In accounting: the sum of the contest's counts."""
@@ -54,6 +54,10 @@ def problems(definition: Definition) -> Iterator[str]:
     contests = {contest.id for contest in definition.contests}
     for body in definition.bodies:
         yield from (f"body {body.id}: contest {c} is not defined" for c in body.contests if c not in contests)
+        if body.compensation is not None and body.compensation.lists not in body.contests:
+            yield f"body {body.id}: its lists {body.compensation.lists} are not among its contests"
+    for area in definition.areas:
+        yield from (f"area {area.id}: {text}" for text in _fraction("weight", area.weight, most=None))
 
 
 def _clocks(definition: Definition) -> Iterator[str]:
@@ -100,10 +104,7 @@ def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[st
             f"{what} names unit {unit}, which is not in the contest" for unit in named if unit not in contest.units
         )
     if contest.rule is not None:
-        if contest.rule.method not in METHODS:
-            yield f"method {contest.rule.method} is not one of {', '.join(sorted(METHODS))}"
-        for threshold in contest.rule.thresholds:
-            yield from _threshold(threshold)
+        yield from _rule(contest.rule, contest.areas)
 
 
 def _selections(contest: Contest) -> Iterator[str]:
@@ -197,13 +198,33 @@ def _tree(contest: Contest, areas: set[str]) -> Iterator[str]:
             above = contest.areas[above]
 
 
+def _rule(rule: Rule, areas: Collection[str]) -> Iterator[str]:
+    """Slips that would otherwise show up in mid-night, when there are figures for the first time."""
+    if rule.method not in METHODS:
+        yield f"method {rule.method} is not one of {', '.join(sorted(METHODS))}"
+    for threshold in rule.thresholds:
+        yield from _threshold(threshold)
+    for condition in rule.conditions:
+        for what, share in (("share", condition.share), ("lead", condition.lead)):
+            yield from () if share is None else _fraction(f"condition {what}", share)
+    if rule.runoff is not None and rule.runoff.share is not None:
+        yield from _fraction("runoff share", rule.runoff.share)
+    if rule.first_divisor is not None:
+        yield from _fraction("first_divisor", rule.first_divisor, most=None)
+    yield from (f"allocation area {a.area} is not in its areas" for a in rule.allocations if a.area not in areas)
+
+
 def _threshold(threshold: Threshold) -> Iterator[str]:
-    try:
-        share = Fraction(threshold.share)
-    except (ValueError, ZeroDivisionError):
-        yield f"threshold share {threshold.share!r} is not a fraction such as 1/20 or 0.05"
-    else:
-        if not 0 <= share <= 1:
-            yield f"threshold share {threshold.share} is not between 0 and 1"
+    yield from _fraction("threshold share", threshold.share)
     for alternative in threshold.alternatives:
         yield from _threshold(alternative)
+
+
+def _fraction(what: str, text: str, most: int | None = 1) -> Iterator[str]:
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        yield f"{what} {text!r} is not a fraction such as 1/20 or 0.05"
+    else:
+        if value < 0 or (most is not None and value > most):
+            yield f"{what} {text} is not between 0 and 1" if most is not None else f"{what} {text} is below 0"

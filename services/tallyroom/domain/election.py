@@ -86,6 +86,7 @@ class Area:
     codes: Mapping[str, str] = field(default_factory=dict)  # e.g. {"iso_3166_2": "KZ-71"}
     time_zone: str | None = None  # IANA name with the offset rules of the election's day
     registered: int | None = None  # the authority's register of the area, where it differs from the sum of its units
+    weight: str = "1"  # how much it counts where a condition asks for a number of areas: "1/2" for a Swiss half-canton
     notes: Names = field(default_factory=dict)
 
 
@@ -236,6 +237,15 @@ class Join(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunoffRule:
+    """Who goes on to a second round: the first ``places``, and everyone else with ``share`` of ``base`` (at least)."""
+
+    places: int = 2
+    share: str | None = None
+    base: tuple[str, ...] = ("selections",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """How votes become seats or a winner, with the law it comes from.
 
@@ -249,6 +259,7 @@ class Rule:
     thresholds: tuple[Threshold, ...] = ()
     conditions: tuple[Condition, ...] = ()
     join: Join = Join.ALL
+    runoff: RunoffRule | None = None  # None: the first two
     marks: int = 1
     first_divisor: str | None = None
     certainty: str | None = None
@@ -330,10 +341,33 @@ class Majority:
     names: Names
 
 
+class Overhang(StrEnum):
+    """What becomes of districts won beyond a party's share of a compensatory house (`tallyroom.apportionment.mixed`)."""
+
+    KEPT = "kept"  # the house grows by them
+    LEVELLED = "levelled"  # the house grows until shares hold again
+    ABSORBED = "absorbed"  # the other parties' list seats shrink
+    DROPPED = "dropped"  # the winners stay out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensation:
+    """District seats are counted against the share of the whole house that ``lists`` (a contest of the body) gives.
+
+    ``tolerated`` seats of overhang are not levelled; ``largest``: the largest house that levelling may lead to.
+    """
+
+    lists: str
+    overhang: Overhang = Overhang.KEPT
+    tolerated: int = 0
+    largest: int = 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """A house made of contests. ``parties``: selection id of any contest -> party id under which its seats are added.
 
+    Contests stand beside each other (Kazakhstan: 69 + 29) unless ``compensation`` says that lists make up for districts.
     ``weights``: seats that a contest's winner takes at once, where it is not the contest's own number (an electoral college).
     """
 
@@ -345,6 +379,7 @@ class Body:
     parties: Mapping[str, str] = field(default_factory=dict)
     party_names: Mapping[str, Names] = field(default_factory=dict)  # of parties that are no selection anywhere
     weights: Mapping[str, int] = field(default_factory=dict)
+    compensation: Compensation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside
 from collections.abc import Container, Iterable, Sequence
 from typing import Any, Final
 
+from tallyroom.apportionment.model import RuleError
 from tallyroom.domain.election import Body, Scope
 from tallyroom.results.areas import Status, area_document, leading, status
 from tallyroom.results.asides import sections
@@ -97,7 +98,10 @@ class Deriver:
         for contest in body.contests:
             if contest not in self._outcomes:
                 self._outcomes[contest] = self._rules[contest].outcome(facts)
-        return body_document(body, self.plan, self._outcomes)
+        try:
+            return body_document(body, self.plan, self._outcomes)
+        except RuleError as error:  # the house must not stop the counts
+            return {"body": body.id, "seats": body.seats, "parties": None, "error": error.what}
 
     def withheld(self, facts: Facts) -> frozenset[Place]:
         """Every (contest, area) of which nothing may be public yet."""

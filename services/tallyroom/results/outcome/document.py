@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final
 
 from tallyroom.apportionment.allocate import apportion
@@ -30,6 +31,7 @@ class ContestOutcome:
     outstanding: Levels
     seats: Mapping[str, Seat] = field(default_factory=dict)
     lots: LotsRequired | None = None
+    problem: Problem | None = None  # the rule with its figures, for bodies in which lists make up for districts
     apportionment: Mapping[str, Any] | None = None
     winner: Mapping[str, Any] | None = None
 
@@ -103,7 +105,9 @@ class Outcomes:
             **self._conditions(problem, made, out),
             **_areas(made),
         }
-        return ContestOutcome(outstanding=levels, seats=seats, lots=lots, apportionment=shown, winner=race)
+        return ContestOutcome(
+            outstanding=levels, seats=seats, lots=lots, problem=problem, apportionment=shown, winner=race
+        )
 
     def _problem(self, rule: Rule, facts: Facts) -> Problem | None:
         """The rule with the figures of the whole and of every area that it or its conditions name."""
@@ -117,6 +121,7 @@ class Outcomes:
             area: Area(
                 figures=figures_of(contest, self._row(area, facts), self._expected[area]),
                 level=self._plan.areas[area].level,
+                weight=Fraction(self._plan.areas[area].weight),
             )
             for area in named - {contest.root}
         }

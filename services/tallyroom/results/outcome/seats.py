@@ -38,7 +38,7 @@ def seats_of(problem: Problem, outcome: Outcome, out: Out, marks: int) -> dict[s
 
 def _ranges(problem: Problem, outcome: Outcome, out: Out, marks: int) -> dict[str, Between]:
     if out(None) == 0:
-        return _settled(outcome)
+        return settled(outcome)
     if not problem.areas:
         return _at_large(problem, out(None), marks)
     total = dict.fromkeys((name for name in problem.figures.votes if name not in problem.no_seats), Between(0, 0))
@@ -49,7 +49,7 @@ def _ranges(problem: Problem, outcome: Outcome, out: Out, marks: int) -> dict[st
     return total
 
 
-def _settled(outcome: Outcome) -> dict[str, Between]:
+def settled(outcome: Outcome) -> dict[str, Between]:
     """Nothing is out: the allocation itself, a range only where lots must be drawn."""
     lots = outcome if isinstance(outcome, LotsRequired) else None
     sure = certain(outcome)
