@@ -1,0 +1,74 @@
+"""Documents derived step by step, only where something changed, equal those derived from nothing, over all kinds of events."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tallyroom.domain.election import Body, Definition, Majority, Rule, Threshold, VoterPool
+from tallyroom.results.documents import Deriver
+from tallyroom.results.facts import Facts
+from tallyroom.tabulation.rows import widened
+from tests.support.elections import CLOSED_AT, Amend, Item, Night, election, plan_of, with_contest
+from tests.support.histories import histories
+
+
+def with_rules(definition: Definition) -> Definition:
+    """Lists under a threshold, a mayor by plurality, a council inside lists, and a house of two of them."""
+    rules = {
+        "list": Rule(method="hare", seats=7, law="", thresholds=(Threshold(share="1/5", base=("valid",)),)),
+        "groups": Rule(method="plurality", seats=1, law=""),
+        "inside": Rule(method="dhondt", seats=3, law=""),
+    }
+    for contest in definition.contests:
+        definition = with_contest(definition, replace(contest, rule=rules[contest.id]))
+    body = Body(id="house", names={}, seats=8, contests=("list", "groups"), majorities=(Majority(seats=5, names={}),))
+    pool = VoterPool(id="all", registered=60, may_be_added=3, may_vote_away=2)
+    units = tuple(replace(unit, pool="all") for unit in definition.units)
+    return replace(definition, bodies=(body,), pools=(pool,), units=units)
+
+
+RULED: Final = with_rules(election(2))
+
+
+class Publishing:
+    """What the publisher does: keep the documents of the last revision and replace those that changed."""
+
+    def __init__(self) -> None:
+        self.deriver = Deriver(plan_of(RULED))
+        self.documents: dict[str, Any] = {}
+        self.totals: dict[tuple[str, str], Any] = {}
+
+    def look(self, night: Night) -> Facts:
+        """Derive where totals moved; everything if the definition did."""
+        cells = {place: widened(row, night.plan.contests[place[0]].width) for place, row in night.cells().items()}
+        changed = {place for place in {*cells, *self.totals} if cells.get(place) != self.totals.get(place)}
+        if self.deriver.plan.chain != night.plan.chain:
+            self.deriver, self.documents = Deriver(night.plan), {}
+        if not self.documents:
+            changed = set(self.deriver.all_places())
+        self.totals = cells
+        facts = Facts(totals=cells, now=CLOSED_AT)
+        self.documents |= self.deriver.documents(changed, facts)
+        self.documents |= self.deriver.beside(facts)
+        return facts
+
+
+def fresh(night: Night, facts: Facts) -> dict[str, Any]:
+    """All documents from nothing."""
+    deriver = Deriver(night.plan)
+    return {**deriver.documents(deriver.all_places(), facts), **deriver.beside(facts)}
+
+
+@settings(max_examples=120)
+@given(histories(RULED, 16), st.integers(1, 3))
+def test_step_by_step_equals_from_nothing(history: list[Item], partitions: int) -> None:
+    night, published = Night(RULED, partitions), Publishing()
+    for item in history:
+        night.feed(item)
+        facts = published.look(night)
+        if isinstance(item, Amend) or item is history[-1]:
+            assert published.documents == fresh(night, facts)
+    if history:
+        assert published.documents == fresh(night, published.look(night))
