@@ -25,6 +25,7 @@ class Settings:
     partitions: int = DEFAULT_PARTITIONS
     host: str = "127.0.0.1"  # address that services listen on; 0.0.0.0 in a container
     log_format: str = "auto"  # json, text, or auto: text on a terminal
+    key_file: Path | None = None  # private key that events of this process are signed with
 
     @property
     def bootstrap(self) -> str:
@@ -48,6 +49,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             f"TALLYROOM_REDIS_URL={redis_url!r} is not a redis:// address.", "set it to redis://host:port/0"
         )
     ops = environ.get("TALLYROOM_OPS_PORT")
+    key_file = environ.get("TALLYROOM_KEY_FILE")
     settings = Settings(
         kafka_url=environ.get("TALLYROOM_KAFKA_URL") or None,
         redis_url=redis_url,
@@ -57,6 +59,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         partitions=_count(environ, "TALLYROOM_PARTITIONS", DEFAULT_PARTITIONS),
         host=environ.get("TALLYROOM_HOST") or "127.0.0.1",
         log_format=environ.get("TALLYROOM_LOG_FORMAT") or "auto",
+        key_file=Path(key_file) if key_file else None,
     )
     if settings.kafka_url is not None:
         _ = settings.bootstrap  # a malformed address must fail at the start, not at the first use

@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tallyroom.codec.events import EVENT_TYPES, Amendment, AnyEvent, decode_event, partition_key
+from tallyroom.codec.signatures import SIGNATURE_HEADER
 from tallyroom.domain.election import Environment
 from tallyroom.domain.events import Refusal
 from tallyroom.log.base import LogRecord
@@ -17,6 +18,7 @@ from tallyroom.log.topics import events_topic, quarantine_topic
 from tallyroom.producer.entries import entries_of
 from tallyroom.tabulation.supersede import Refused
 from tallyroom.tabulator.quarantine import quarantine_entry
+from tests.support.signing import HALL
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 DOCUMENT: dict[str, Any] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
@@ -100,9 +102,12 @@ def test_producers_write_the_headers_that_are_described() -> None:
         assert len(entries) == (3 if isinstance(event, Amendment) else 1)
         for entry in entries:
             headers = {name: value.decode() for name, value in entry.headers}
-            assert set(headers) == set(schema["properties"])
+            assert set(headers) == set(schema["properties"]) - {SIGNATURE_HEADER} == set(schema["required"])
             Draft202012Validator(schema).validate(headers)
             assert entry.key == partition_key(event)
+            signed = {**headers, SIGNATURE_HEADER: HALL.sign_batch([data, b""])[0].decode()}
+            Draft202012Validator(schema).validate(signed)
+            assert not Draft202012Validator(schema).is_valid({**signed, SIGNATURE_HEADER: "x"})
     names = schema["properties"]["ce_type"]["enum"]
     assert names == [f"org.tallyroom.{tag}.v1" for tag in TYPES]
 

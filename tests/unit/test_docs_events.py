@@ -22,7 +22,7 @@ DEFINITION = (ROOT / "docs" / "definition.md").read_text(encoding="utf-8")
 QUARANTINE = (ROOT / "docs" / "quarantine.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "schemas" / "v1" / "examples" / "valid" / "report.json"
 COMMON = set(Event.__struct_fields__) | {"type"}
-SHARED = {"ReportingUnit", "Selection"}  # parts of amendments that definition.md explains
+SHARED = {"ReportingUnit", "Selection", "SourceKey"}  # parts of amendments that definition.md explains
 
 
 def names_in(text: str) -> set[str]:

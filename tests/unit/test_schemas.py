@@ -150,11 +150,19 @@ def test_invalid_examples_are_refused_for_the_reason_given(path: Path) -> None:
         assert validator("event").is_valid(json.loads(data)) is not seen
 
 
+BY_HEADER = (
+    Refusal.UNSIGNED, Refusal.BAD_SIGNATURE, Refusal.UNKNOWN_KEY, Refusal.REVOKED_KEY, Refusal.EXPIRED_KEY,
+)  # fmt: skip
+"""Decided by a header that no example of a value can show: tests/unit/test_signatures.py."""
+
+
 def test_every_refusal_has_an_example_with_a_reason() -> None:
     assert {path.name for path in INVALID} == set(EXPECTED)
     assert all(entry["why"] for entry in EXPECTED.values())
     shown = {entry["code"] for entry in EXPECTED.values()}
-    assert shown | {str(Refusal.TOO_LARGE)} == {str(refusal) for refusal in Refusal}
+    assert shown | {str(Refusal.TOO_LARGE)} | {str(refusal) for refusal in BY_HEADER} == {
+        str(refusal) for refusal in Refusal
+    }
 
 
 def test_an_event_that_is_too_large_is_refused_before_it_is_read() -> None:

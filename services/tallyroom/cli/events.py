@@ -11,8 +11,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tallyroom.cli.common import console, load_election, print_json, print_table, settings
+from tallyroom.codec.signatures import Key
 from tallyroom.domain.election import Definition
 from tallyroom.log import events_topic, open_log, quarantine_topic
+from tallyroom.producer.keyfile import load as load_key
 from tallyroom.producer.pace import MAX_GAP, FullSpeed, Pace, Timed
 from tallyroom.producer.publish import Published
 from tallyroom.producer.publish import publish as publish_lines
@@ -99,11 +101,15 @@ def publish(
     file: Annotated[str, typer.Argument(help="NDJSON file, one event a line; - for standard input.")],
     election: Annotated[str, typer.Option(help="The election that the events belong to.")],
     skip_bad: Annotated[bool, typer.Option(help="Send the good lines even if others are bad.")] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Sign events that are not, with the private key in this file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Publish events from a file. Bad lines are named; without --skip-bad nothing is sent then."""
     definition, _ = load_election(election)
-    done = asyncio.run(_publish(file, definition, skip_bad))
+    signer = signing_key(key)
+    done = asyncio.run(_publish(file, definition, skip_bad, signer))
     if as_json:
         print_json(done)
     else:
@@ -113,16 +119,23 @@ def publish(
     raise typer.Exit(1 if done.bad else 0)
 
 
-async def _publish(file: str, definition: Definition, skip_bad: bool) -> Published:
+def signing_key(file: Path | None) -> Key | None:
+    """The key in this file, else in the one that TALLYROOM_KEY_FILE names, if any. Raises KeyFileError."""
+    path = file or settings().key_file
+    return None if path is None else load_key(path)
+
+
+async def _publish(file: str, definition: Definition, skip_bad: bool, key: Key | None) -> Published:
     log = open_log(settings())
     topic = events_topic(definition.election, str(definition.environment))
     try:
-        return await publish_lines(log, topic, _lines(file), datetime.now(UTC), skip_bad=skip_bad)
+        return await publish_lines(log, topic, lines_of(file), datetime.now(UTC), skip_bad=skip_bad, key=key)
     finally:
         await log.close()
 
 
-def _lines(file: str) -> Iterator[bytes]:
+def lines_of(file: str) -> Iterator[bytes]:
+    """The lines of a file, or of standard input for ``-``."""
     if file == "-":
         yield from sys.stdin.buffer
         return

@@ -1,5 +1,6 @@
 """import, simulate, tabulate: recordings made and folded without any server."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +9,9 @@ import typer
 from tallyroom.cli.common import console, load_election, print_json, print_table
 from tallyroom.codec.definition import chain_hash
 from tallyroom.codec.events import Amendment, Report, Undecodable, decode_event, partition_key
+from tallyroom.codec.signatures import judge_signature
 from tallyroom.domain.election import Definition
-from tallyroom.recordings.format import open_recording
+from tallyroom.recordings.format import TimedEvent, open_recording
 from tallyroom.recordings.nights import import_night
 from tallyroom.recordings.simulate import simulate as simulate_night
 from tallyroom.results.documents import Deriver
@@ -51,7 +53,7 @@ def tabulate(
     """Fold a recording without any server and print the snapshot."""
     opened = open_recording(recording)
     definition, chain = load_election(recording)
-    fold, refused = fold_all(definition, chain, (timed.value for timed in opened.events()))
+    fold, refused = fold_all(definition, chain, opened.events())
     snapshot = snapshot_of(fold, refused)
     if as_json:
         print_json(snapshot)
@@ -63,23 +65,27 @@ def tabulate(
         print_table(contest["contest"], ["selection", "votes", "share"], rows)
 
 
-def fold_all(definition: Definition, chain: str, values: Any) -> tuple[PartitionFold, list[Refused]]:
-    """Fold event bytes in order as one partition; the fold and what was refused."""
+def fold_all(definition: Definition, chain: str, events: Iterable[TimedEvent]) -> tuple[PartitionFold, list[Refused]]:
+    """Fold recorded events in order as one partition; the fold and what was refused."""
     fold = PartitionFold(Plan(definition, chain), 0, 1)
     refused: list[Refused] = []
     seen: set[str] = set()
-    for offset, value in enumerate(values):
-        verdict = _fold_one(fold, value, offset, seen)
+    for offset, timed in enumerate(events):
+        verdict = _fold_one(fold, timed, offset, seen)
         if isinstance(verdict, Refused):
             refused.append(verdict)
     return fold, refused
 
 
-def _fold_one(fold: PartitionFold, value: bytes, offset: int, seen: set[str]) -> Any:
+def _fold_one(fold: PartitionFold, timed: TimedEvent, offset: int, seen: set[str]) -> Any:
+    value = timed.value
     try:
         event = decode_event(value)
     except Undecodable as error:
         return fold.refuse(Refused(error.refusal, str(error)))
+    unproven = judge_signature(fold.plan, event, value, timed.headers)
+    if unproven is not None:
+        return fold.refuse(unproven)
     if isinstance(event, Report):
         return fold.report(event, partition_key(event), offset)
     if event.id in seen:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from tallyroom.codec.strict import strict
 from tallyroom.domain import events as domain
-from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus
+from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus, SourceKey
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Count = Annotated[int, Meta(ge=0, le=10**12)]
@@ -182,6 +182,7 @@ class Desk(Event, frozen=True, kw_only=True, tag="desk", omit_defaults=True):
 
 _UnitWire: Any = strict(ReportingUnit)
 _SelectionWire: Any = strict(Selection)
+_KeyWire: Any = strict(SourceKey)
 
 
 class _Change(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="change", omit_defaults=True):
@@ -247,7 +248,33 @@ class WithdrawSelection(_Change, frozen=True, kw_only=True, tag="withdraw_select
     counts_as: Id | None = None
 
 
-Change = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
+class AddKey(_Change, frozen=True, kw_only=True, tag="add_key"):
+    """The source signs with this key as well."""
+
+    source: Id
+    key: _KeyWire
+
+
+class RevokeKey(_Change, frozen=True, kw_only=True, tag="revoke_key"):
+    """The key vouches for nothing that stands behind this; ``revoked_at``: since when it is in other hands."""
+
+    source: Id
+    key: Id
+    revoked_at: Time
+
+
+Change = (
+    AddUnit
+    | CloseUnit
+    | ReopenUnit
+    | MergeUnits
+    | MoveUnit
+    | ReregisterUnit
+    | AddSelection
+    | WithdrawSelection
+    | AddKey
+    | RevokeKey
+)
 
 
 class Amendment(Event, frozen=True, kw_only=True, tag="amendment", omit_defaults=True):

@@ -1,12 +1,23 @@
 """Contradictions that a definition may hold, each as one sentence naming the place."""
 
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tallyroom.domain.election import CandidateVotes, Contest, Definition, Rule, Selection, Threshold
+from tallyroom.domain.election import (
+    CandidateVotes,
+    Contest,
+    Definition,
+    Rule,
+    Selection,
+    Signatures,
+    Source,
+    Threshold,
+)
 
 SELECTIONS = "selections"
 """In accounting: the sum of the contest's counts."""
@@ -22,6 +33,10 @@ METHODS = frozenset(
     }
 )  # fmt: skip
 SCHEMA = "tallyroom.definition/v1"
+KEY_BYTES: Final = 32
+"""Length of an Ed25519 public key."""
+KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""A key's id stands in record headers: nothing in it may need escaping there."""
 
 
 def problems(definition: Definition) -> Iterator[str]:
@@ -43,6 +58,7 @@ def problems(definition: Definition) -> Iterator[str]:
         unknown = sorted(set(source.may_report) - EVENT_TYPES)
         if unknown:
             yield f"source {source.id} may report {', '.join(unknown)}, which is no type of event"
+        yield from (f"source {source.id}: {text}" for text in _keys(source, definition.signatures))
     for unit in definition.units:
         if unit.pool is not None and unit.pool not in pools:
             yield f"unit {unit.id}: pool {unit.pool} is not defined"
@@ -83,6 +99,23 @@ def _identifiers(what: str, ids: Iterable[str]) -> Iterator[str]:
             yield f"{what} {identifier} is defined {times} times"
         if not identifier or "|" in identifier or len(identifier) > 128 or not identifier.isprintable():
             yield f"{what} id {identifier!r} must be 1 to 128 printable characters without '|'"
+
+
+def _keys(source: Source, signatures: Signatures) -> Iterator[str]:
+    for name, times in Counter(key.id for key in source.keys).items():
+        if times > 1:
+            yield f"key {name} is defined {times} times"
+        if not KEY_ID.fullmatch(name):
+            yield f"key id {name!r} must be 1 to 64 letters, digits, '.', '_' or '-'"
+    for key in source.keys:
+        try:
+            length = len(b64decode(key.key, validate=True))
+        except ValueError:
+            length = 0
+        if length != KEY_BYTES:
+            yield f"key {key.id} is not {KEY_BYTES} bytes in base64"
+    if signatures is Signatures.REQUIRED and source.may_report and not source.keys:
+        yield "it has no key, though events must be signed"
 
 
 def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[str]) -> Iterator[str]:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from tallyroom.domain.sources import Signatures as Signatures
+from tallyroom.domain.sources import Source as Source
+from tallyroom.domain.sources import SourceKey as SourceKey
+
 Names = Mapping[str, str]
 """Text by language tag (BCP 47), e.g. ``{"kk": "...", "ru": "...", "en": "..."}``."""
 
@@ -53,27 +57,6 @@ class SelectionStatus(StrEnum):
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
     DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceKey:
-    """A public key a source signs with. ``key``: Ed25519, base64. Validity in election time; None: unbounded."""
-
-    id: str
-    key: str
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Who may send events, and of which types."""
-
-    id: str
-    names: Names
-    may_report: tuple[str, ...]
-    keys: tuple[SourceKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,4 +386,5 @@ class Definition:
     polls_close: str | None = None  # "20:00" by the clocks of each unit's place, for units that do not say when
     attribution: Names = field(default_factory=dict)  # who made the figures, under which licence
     notes: Names = field(default_factory=dict)  # shown wherever the figures are shown
+    signatures: Signatures = Signatures.NONE
     schema: str = "tallyroom.definition/v1"

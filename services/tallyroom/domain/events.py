@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
-from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus
+from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus, SourceKey
 
 
 class Kind(StrEnum):
@@ -56,6 +56,11 @@ class Refusal(StrEnum):
     EQUIVOCATION = "equivocation"
     INVALID_AMENDMENT = "invalid_amendment"
     UNKNOWN_AREA = "unknown_area"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    UNKNOWN_KEY = "unknown_key"
+    REVOKED_KEY = "revoked_key"
+    EXPIRED_KEY = "expired_key"
 
 
 SOFT: Final = frozenset({Refusal.ACCOUNTING, Refusal.PARTS, Refusal.CAST_OVER_REGISTERED})
@@ -190,7 +195,35 @@ class WithdrawSelection:
     counts_as: str | None = None
 
 
-Change = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit | AddSelection | WithdrawSelection
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddKey:
+    """The source signs with this key as well."""
+
+    source: str
+    key: SourceKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeKey:
+    """The key vouches for nothing that stands behind this. ``revoked_at``: since when it is in other hands, for people."""
+
+    source: str
+    key: str
+    revoked_at: datetime
+
+
+Change = (
+    AddUnit
+    | CloseUnit
+    | ReopenUnit
+    | MergeUnits
+    | MoveUnit
+    | ReregisterUnit
+    | AddSelection
+    | WithdrawSelection
+    | AddKey
+    | RevokeKey
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import quote
 
 from tallyroom.codec.events import Amendment, AnyEvent, Undecodable, decode_event, partition_key
+from tallyroom.codec.signatures import Headers
 from tallyroom.log.base import Entry
 from tallyroom.recordings.format import TimedEvent
 
@@ -24,9 +25,9 @@ def headers(event: AnyEvent, at: datetime) -> tuple[tuple[str, bytes], ...]:
     )
 
 
-def entries_of(event: AnyEvent, value: bytes, at: datetime, partitions: int) -> list[Entry]:
-    """The event's record; for an amendment one in every partition."""
-    key, attributes = partition_key(event), headers(event, at)
+def entries_of(event: AnyEvent, value: bytes, at: datetime, partitions: int, more: Headers = ()) -> list[Entry]:
+    """The event's record; for an amendment one in every partition. ``more``: headers beside the derived ones (its signature)."""
+    key, attributes = partition_key(event), (*headers(event, at), *more)
     if isinstance(event, Amendment):
         return [Entry(key, value, attributes, partition) for partition in range(partitions)]
     return [Entry(key, value, attributes)]
@@ -37,7 +38,8 @@ def recorded_entries(timed: TimedEvent, partitions: int) -> list[Entry]:
     try:
         event = decode_event(timed.value)
     except Undecodable:
-        return [Entry(timed.key, timed.value, (("ce_time", timed.at.isoformat().encode()),), timed.partition)]
+        attributes = (("ce_time", timed.at.isoformat().encode()), *timed.headers)
+        return [Entry(timed.key, timed.value, attributes, timed.partition)]
     if timed.key is not None or timed.partition is not None:
-        return [Entry(timed.key, timed.value, headers(event, timed.at), timed.partition)]
-    return entries_of(event, timed.value, timed.at, partitions)
+        return [Entry(timed.key, timed.value, (*headers(event, timed.at), *timed.headers), timed.partition)]
+    return entries_of(event, timed.value, timed.at, partitions, timed.headers)

@@ -36,7 +36,8 @@ class TimedEvent(NamedTuple):
     """An event's bytes and the election time at which they arrived.
 
     ``key`` None: derive it (`tallyroom.codec.events.partition_key`); ``partition`` None: derive it from the key.
-    ``every_partition``: an amendment, to be written to each of them.
+    ``every_partition``: an amendment, to be written to each of them. ``headers``: those of the record that are not derived
+    from the event, such as its signature.
     """
 
     at: datetime
@@ -44,6 +45,7 @@ class TimedEvent(NamedTuple):
     key: bytes | None = None
     partition: int | None = None
     every_partition: bool = False
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,17 @@ class Manifest:
 
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """One line of events.ndjson: an event, or the base64 of bytes that are none."""
+    """One line of events.ndjson: an event, or the base64 of bytes that are none.
+
+    ``headers``: (name, value) pairs; the value's bytes are the text's characters (ISO 8859-1), so that any bytes come back.
+    """
 
     at: datetime
     event: msgspec.Raw = msgspec.Raw()
     raw: str | None = None
     key: str | None = None
     partition: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class _Type(msgspec.Struct):
@@ -178,7 +184,7 @@ def write_recording(
             first, last, count = first or at, at, count + 1
             decoded = _decoded(event.value)
             if decoded is not None:
-                fold.add(decoded, event.value)
+                fold.add(decoded, event.value, event.headers)
             out.write(_encoder.encode(_to_line(at, event, decoded)) + b"\n")
     manifest = Manifest(
         format=FORMAT,
@@ -230,11 +236,13 @@ def _read_line(line: bytes, where: str) -> TimedEvent:
         if bool(value) is (read.raw is not None) or read.at.tzinfo is None:
             raise RecordingError(f"{where} needs `at` with a zone and either `event` or `raw`.", _REMAKE)
         if read.raw is not None:
-            return TimedEvent(read.at, base64.b64decode(read.raw, validate=True), key, read.partition)
-        every = read.partition is None and is_amendment(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+            value, every = base64.b64decode(read.raw, validate=True), False
+        else:
+            every = read.partition is None and is_amendment(value)
+        headers = tuple((name, text.encode("latin-1")) for name, text in read.headers)
+    except (msgspec.DecodeError, UnicodeError, binascii.Error, RecursionError) as error:
         raise RecordingError(f"{where} is not a recorded event: {error}.", _REMAKE) from error
-    return TimedEvent(read.at, value, key, read.partition, every)
+    return TimedEvent(read.at, value, key, read.partition, every, headers)
 
 
 def is_amendment(value: bytes) -> bool:
@@ -258,9 +266,11 @@ def _to_line(at: datetime, event: TimedEvent, decoded: AnyEvent | None) -> _Line
     derived = decoded is not None and event.key == partition_key(decoded)
     key = None if event.key is None or derived else base64.b64encode(event.key).decode()
     broken = event.value != event.value.strip() or b"\n" in event.value or b"\r" in event.value
+    headers = tuple((name, value.decode("latin-1")) for name, value in event.headers)
     if decoded is None or broken:
-        return _Line(at, raw=base64.b64encode(event.value).decode(), key=key, partition=event.partition)
-    return _Line(at, event=msgspec.Raw(event.value), key=key, partition=event.partition)
+        raw = base64.b64encode(event.value).decode()
+        return _Line(at, raw=raw, key=key, partition=event.partition, headers=headers)
+    return _Line(at, event=msgspec.Raw(event.value), key=key, partition=event.partition, headers=headers)
 
 
 class _Gzip(gzip.GzipFile):

@@ -1,6 +1,6 @@
 """The expected end of a recorded night, by the simplest means: keep the newest report of each unit, add them up.
 
-It shares no code with `tallyroom.tabulation` except the amended definition, so that the two can be compared in tests.
+It shares no code with `tallyroom.tabulation` except the amended definition and its keys, so that the two can be compared in tests.
 It covers what docs/exactly-once.md says of totals; it does not say why a report is refused, only that it is.
 """
 
@@ -11,8 +11,19 @@ from typing import Final
 
 from tallyroom.codec.definition import chain_hash, definition_hash
 from tallyroom.codec.events import Amendment, AnyEvent, Report
-from tallyroom.domain.election import CandidateVotes, Closure, Contest, Definition, Identity, Relation, Severity
+from tallyroom.codec.signatures import Headers, judge_signature
+from tallyroom.domain.election import (
+    CandidateVotes,
+    Closure,
+    Contest,
+    Definition,
+    Identity,
+    Relation,
+    Severity,
+    Signatures,
+)
 from tallyroom.tabulation.amend import AmendmentError, amend
+from tallyroom.tabulation.plan import Plan
 
 Place = tuple[str, str, str | None]
 """(contest, unit, count group)."""
@@ -45,13 +56,16 @@ class GoldenFold:
     _newest: dict[Place, Report] = field(init=False, default_factory=dict)
     _contests: dict[str, Contest] = field(init=False)
     _registers: dict[str, int | None] = field(init=False)
+    _plan: Plan | None = field(init=False, default=None)  # for the keys, where events must be signed
 
     def __post_init__(self) -> None:
         self._chains = [definition_hash(self.definition)]
         self._adopt(self.definition)
 
-    def add(self, event: AnyEvent, value: bytes) -> None:
-        """Take an event in; ``value``: its bytes as sent (they make the definition chain)."""
+    def add(self, event: AnyEvent, value: bytes, headers: Headers = ()) -> None:
+        """Take an event in; ``value``: its bytes as sent (they make the definition chain and are what is signed)."""
+        if self._plan is not None and judge_signature(self._plan, event, value, headers) is not None:
+            return
         if isinstance(event, Report):
             self._report(event)
         elif isinstance(event, Amendment) and event.previous == self._chains[-1]:
@@ -70,6 +84,7 @@ class GoldenFold:
         self.definition = definition
         self._contests = {contest.id: contest for contest in definition.contests}
         self._registers = {unit.id: unit.registered for unit in definition.units}
+        self._plan = Plan(definition, "") if definition.signatures is Signatures.REQUIRED else None
 
     def _report(self, report: Report) -> None:
         contest = self._contests.get(report.contest)

@@ -15,6 +15,9 @@ from tallyroom.recordings.format import About, Manifest, TimedEvent, is_amendmen
 TIME_HEADER: Final = "ce_time"
 """CloudEvents header with the election time of an event; without it the time of the append serves."""
 
+DERIVED_HEADERS: Final = frozenset({"ce_specversion", "ce_id", "ce_source", "ce_type", TIME_HEADER, "content-type"})
+"""CloudEvents attributes (docs/events.md): made anew when the event is sent again."""
+
 _BATCH: Final = 5000
 
 
@@ -25,6 +28,7 @@ class Taken(NamedTuple):
     key: bytes | None
     value: bytes
     amendment: bool
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 async def record(log: EventLog, topic: str, definition: Definition, out: Path, about: About) -> Manifest:
@@ -53,7 +57,7 @@ async def _partition(log: EventLog, topic: str, partition: int, end: int) -> lis
             break  # compacted or aborted transactions end a partition before its last offset
         for item in batch:
             newest = max(newest, _time(item))
-            found.append(Taken(newest, item.key, item.value, is_amendment(item.value)))
+            found.append(Taken(newest, item.key, item.value, is_amendment(item.value), _own(item)))
         offset = batch[-1].offset + 1
     return found
 
@@ -80,7 +84,7 @@ def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
             yield _event(item, newest, number, len(queues))
         elif item.value not in written:
             written.add(item.value)
-            yield TimedEvent(newest, item.value, every_partition=True)
+            yield TimedEvent(newest, item.value, every_partition=True, headers=item.headers)
 
 
 def _arrived(item: Taken, heads: Mapping[int, Taken], holders: Mapping[bytes, set[int]]) -> bool:
@@ -97,7 +101,12 @@ def _event(item: Taken, at: datetime, partition: int, partitions: int) -> TimedE
     key = None if item.key == derived else item.key
     effective = item.key if item.key is not None else derived
     expected = None if effective is None else partition_of(effective, partitions)
-    return TimedEvent(at, item.value, key, None if expected == partition else partition)
+    return TimedEvent(at, item.value, key, None if expected == partition else partition, headers=item.headers)
+
+
+def _own(item: Record) -> tuple[tuple[str, bytes], ...]:
+    """The record's headers without those that a replay derives from the event."""
+    return tuple((name, value) for name, value in item.headers if name not in DERIVED_HEADERS)
 
 
 def _time(item: Record) -> datetime:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from functools import partial, singledispatch
 
 from tallyroom.domain.checks import problems
-from tallyroom.domain.election import Closure, Contest, Definition, ReportingUnit
+from tallyroom.domain.election import Closure, Contest, Definition, ReportingUnit, SourceKey
 from tallyroom.domain.events import (
+    AddKey,
     AddSelection,
     AddUnit,
     Amendment,
@@ -16,6 +17,7 @@ from tallyroom.domain.events import (
     MoveUnit,
     ReopenUnit,
     ReregisterUnit,
+    RevokeKey,
     WithdrawSelection,
 )
 
@@ -128,6 +130,33 @@ def _(change: WithdrawSelection, definition: Definition) -> Definition:
         return replace(contest, selections=selections)
 
     return _contest(definition, change.contest, withdrawn)
+
+
+@_apply.register
+def _(change: AddKey, definition: Definition) -> Definition:
+    return _keyed(definition, change.source, lambda keys: (*keys, change.key))
+
+
+@_apply.register
+def _(change: RevokeKey, definition: Definition) -> Definition:
+    def revoked(keys: tuple[SourceKey, ...]) -> tuple[SourceKey, ...]:
+        if all(key.id != change.key or key.revoked_at is not None for key in keys):
+            raise AmendmentError(f"source {change.source} has no key {change.key} that is not revoked")
+        return tuple(replace(key, revoked_at=change.revoked_at) if key.id == change.key else key for key in keys)
+
+    return _keyed(definition, change.source, revoked)
+
+
+def _keyed(
+    definition: Definition, identifier: str, change: Callable[[tuple[SourceKey, ...]], tuple[SourceKey, ...]]
+) -> Definition:
+    if all(source.id != identifier for source in definition.sources):
+        raise AmendmentError(f"source {identifier} is not defined")
+    sources = tuple(
+        replace(source, keys=change(source.keys)) if source.id == identifier else source
+        for source in definition.sources
+    )
+    return replace(definition, sources=sources)
 
 
 def _contest(definition: Definition, identifier: str, change: Callable[[Contest], Contest]) -> Definition:

@@ -16,6 +16,7 @@ from tallyroom.domain.election import (
     Relation,
     ReportingUnit,
     Severity,
+    Signatures,
 )
 from tallyroom.tabulation.rows import COUNTERS, Row, complete
 
@@ -198,6 +199,8 @@ class Plan:
         self.units: Mapping[str, ReportingUnit] = {unit.id: unit for unit in definition.units}
         self.areas = {area.id: area for area in definition.areas}
         self.may_report = {source.id: frozenset(source.may_report) for source in definition.sources}
+        self.signed = definition.signatures is Signatures.REQUIRED
+        self.keys = {source.id: {key.id: key for key in source.keys} for source in definition.sources}
 
     def leaf_named(self, name: str) -> Leaf:
         """The leaf by its name in the store (`Leaf.name`). Raises KeyError for one that the definition does not know."""

@@ -20,6 +20,7 @@ from tallyroom.codec.events import (
     partition_key,
     too_deep,
 )
+from tallyroom.codec.signatures import judge_signature
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
 from tallyroom.domain.partition import partition_of
@@ -123,7 +124,7 @@ class Owned:
         written: dict[bytes, bytes] = {}
         judge = fold.report
         before = astuple(fold.tallies)
-        folded = 0
+        folded, signed = 0, fold.plan.signed
         for record in records:
             value = record.value
             verdict: object
@@ -134,10 +135,12 @@ class Owned:
                     event = decode_known(value)
                     if event.ext and not fits(event.ext):
                         verdict = fold.refuse(Refused(Refusal.SCHEMA, str(too_deep())))
-                    elif type(event) is Report:
-                        verdict = judge(event, record.key, record.offset)
                     elif type(event) is Amendment and folded:
                         break
+                    elif signed and (unproven := judge_signature(fold.plan, event, value, record.headers)) is not None:
+                        verdict = fold.refuse(unproven)
+                    elif type(event) is Report:
+                        verdict = judge(event, record.key, record.offset)
                     else:
                         verdict = self._other(event, value, record.offset)
             except _UNDECODABLE as error:
