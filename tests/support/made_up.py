@@ -23,6 +23,7 @@ from tallyroom.domain.election import (
 from tallyroom.results.documents import Deriver, contest_name
 from tallyroom.results.facts import Facts
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
+from tallyroom.results.outcome.outstanding import issued_by_area
 from tallyroom.results.register import expectations
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Row, counters, plus
@@ -113,12 +114,16 @@ class MadeUp:
         """What the rule makes of them."""
         plan = Plan(self.definition(), "0" * 64)
         contest = plan.contests["c"]
-        return Outcomes(plan, contest, expectations(plan, contest)).outcome(self.facts(reported, **also))
+        return Outcomes(plan, contest, expectations(plan, contest)).outcome(
+            self.facts(reported, **also), issued_by_area(also.get("asides", ()))
+        )
 
     def shown(self, reported: frozenset[str] | None = None, **also: Any) -> dict[str, Any]:
         """The contest's document."""
         deriver = Deriver(Plan(self.definition(), "0" * 64))
-        made: dict[str, Any] = deriver.documents(deriver.all_places(), self.facts(reported, **also))[contest_name("c")]
+        made: dict[str, Any] = deriver.documents(deriver.all_places(), self.facts(reported, **also), release=True)[
+            contest_name("c")
+        ]
         return made
 
 

@@ -265,7 +265,9 @@ def test_closing_an_area_whole_leaves_it_complete() -> None:
     """Every expected unit is complete or closed and nothing is outstanding (the status rule)."""
     night = night_after(Sent("list", "u3", numbers=(1, 2, 0, 0)), Amend((CloseUnit(unit="u3"),)))
     plan = night.plan.contests["list"]
-    shown = area_document(plan, "B", "region", night.folds[0].cells()["list", "B"], expectations(night.plan, plan)["B"])
+    shown = area_document(
+        plan, "B", "region", night.folds[0].cells()["list", "B"], expectations(night.plan, plan)["B"], ()
+    )
     assert shown["counts"] == {"P": 1, "Q": 2, "AGAINST": 0, "REST": 0}
     assert shown["status"] == "unofficial-complete"
 
@@ -279,7 +281,7 @@ def test_turnout_of_closed_units_has_their_register_below_it() -> None:
     )
     plan = night.plan.contests["list"]
     shown = area_document(
-        plan, "R", "country", night.folds[0].cells()["list", "R"], expectations(night.plan, plan)["R"]
+        plan, "R", "country", night.folds[0].cells()["list", "R"], expectations(night.plan, plan)["R"], ()
     )
     assert shown["ballots_cast"] == 15
     assert shown["turnout_reported"] == "0.428571"
@@ -291,7 +293,9 @@ def test_a_register_that_a_closed_unit_had_reported_stays() -> None:
 
     def registered() -> object:
         expected = expectations(night.plan, night.plan.contests["list"])["A"]
-        return area_document(plan, "A", "region", night.folds[0].cells()["list", "A"], expected)["voters_registered"]
+        return area_document(plan, "A", "region", night.folds[0].cells()["list", "A"], expected, ())[
+            "voters_registered"
+        ]
 
     assert registered() == 12
     night.feed(Amend((CloseUnit(unit="u1"),)))

@@ -86,7 +86,7 @@ def test_an_areas_shares_keep_to_the_lines_of_its_contest() -> None:
     rule = Rule(method="hare", seats=9, law="§ 1", thresholds=(Threshold(share="1/20"),))
     plan = ContestPlan(replace(contest, rule=rule))
     found = row(plan, (10**9, 10**9, 0, 49_999_999, 950_000_001))
-    shares = area_document(plan, "A", "region", found, Expectation(units=1))["shares"]
+    shares = area_document(plan, "A", "region", found, Expectation(units=1), lines_of(plan.contest.rule))["shares"]
     assert (shares["P"], shares["Q"]) == ("0.049999", "0.950000")
 
 
@@ -156,7 +156,7 @@ def shown(night: Night, contest: str, area: str) -> dict[str, Any]:
     """The area's document."""
     plan = night.plan.contests[contest]
     found = night.folds[0].cells().get((contest, area), (0,) * plan.width)
-    return area_document(plan, area, "region", found, expectations(night.plan, plan)[area])
+    return area_document(plan, area, "region", found, expectations(night.plan, plan)[area], lines_of(None))
 
 
 def fed(*items: Sent, definition: Definition = DEFINITION) -> Night:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tallyroom.bounds.flips import NEVER, Flips
+from tallyroom.bounds.threshold import Between
 
 
 class Place(StrEnum):
@@ -83,13 +84,38 @@ def top(counts: Mapping[str, int], seats: int, outstanding: int | None, marks: i
     return found
 
 
+def places(counts: Mapping[str, int], seats: int, outstanding: int | None, marks: int = 1) -> dict[str, Between]:
+    """How many of ``seats`` >= 1 single seats every candidate will have: 0 to 1, 1 where it is sure, 0 where it is surely out.
+
+    What `top` says without the flips.
+    """
+    ordered = sorted(counts.values(), reverse=True)
+    found: dict[str, Between] = {}
+    for name, own in counts.items():
+        rivals = ordered.copy()
+        rivals.remove(own)
+        if len(rivals) < seats:
+            found[name] = Between(1, 1)
+            continue
+        sure = outstanding is not None and own > rivals[seats - 1] and _needed(own, rivals[:seats], marks) > outstanding
+        out = outstanding is not None and own + outstanding < rivals[seats - 1]
+        found[name] = Between(int(sure), int(not out))
+    return found
+
+
+def _needed(own: int, rivals: Sequence[int], marks: int) -> int:
+    """Ballots that bring all these rivals level with the candidate."""
+    gaps = [max(0, own - count) for count in rivals]
+    return max(*gaps, -(-sum(gaps) // marks))
+
+
 def _top(own: int, rivals: Sequence[int], seats: int, outstanding: int | None, marks: int) -> TopBound:
     if len(rivals) < seats:
         return TopBound(place=Place.IN, sure_in=True, sure_out=False, flips=NEVER)
     last = rivals[seats - 1]
     if own > last:
         gaps = [max(0, own - count) for count in rivals[:seats]]
-        ballots = max(gaps[-1], -(-sum(gaps) // marks))
+        ballots = _needed(own, rivals[:seats], marks)
         sure = outstanding is not None and ballots > outstanding
         change = Flips(new_votes=ballots, struck_off=own - last, moved=_moved(gaps))
         return TopBound(place=Place.IN, sure_in=sure, sure_out=False, flips=change)

@@ -35,7 +35,8 @@ def share(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = S
     scale = 10**digits
     cut = part * scale // whole
     nearest = (2 * part * scale + whole) // (2 * whole)
-    crossed = any(_crosses(part, whole, nearest, scale, line) for line in (*lines, _ALL))
+    up = nearest > cut  # a share that was cut off is on the right side of every line
+    crossed = up and any(_crosses(part, whole, nearest, scale, line) for line in (*lines, _ALL))
     scaled = cut if crossed else nearest
     return f"{scaled // scale}.{scaled % scale:0{digits}d}"
 
@@ -94,15 +95,16 @@ def leading(contest: ContestPlan, row: Row) -> dict[str, Any] | None:
     return {"selections": first, "margin": margin}
 
 
-def area_document(contest: ContestPlan, area: str, level: str, row: Row, expected: Expectation) -> dict[str, Any]:
-    """The area as it stands in the snapshot. docs/http.md explains every field."""
+def area_document(
+    contest: ContestPlan, area: str, level: str, row: Row, expected: Expectation, lines: Sequence[Fraction]
+) -> dict[str, Any]:
+    """The area as it stands in the snapshot; ``lines`` as `lines_of` gives them. docs/http.md explains every field."""
     accounting = contest.contest.accounting
     counts = dict(zip(contest.selections, row[COUNTERS + len(contest.measures) :], strict=True))
     ballots = dict(zip(contest.measures, row[COUNTERS : COUNTERS + len(contest.measures)], strict=True))
     base = denominator(contest, row)
     cast = ballots.get(accounting.cast) if accounting.cast else None
     known = expected.registered + row[Column.REGISTERED_CHANGE]
-    lines = lines_of(contest.contest.rule)
     registered = known if known or not expected.without_register else None
     return {
         "area": area,

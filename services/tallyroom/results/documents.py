@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from tallyroom.apportionment.model import RuleError
 from tallyroom.domain.election import Body, Scope
-from tallyroom.results.areas import Status, area_document, leading, status
+from tallyroom.results.areas import Status, area_document, leading, lines_of, status
 from tallyroom.results.asides import sections
 from tallyroom.results.bodies import body_document
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
+from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
 from tallyroom.tabulation.plan import ContestPlan, Plan
@@ -44,6 +45,7 @@ class Deriver:
             name: expectations(plan, contest) for name, contest in plan.contests.items()
         }
         self._rules = {name: Outcomes(plan, contest, self._expected[name]) for name, contest in plan.contests.items()}
+        self._lines = {name: lines_of(contest.contest.rule) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
         self._releases = Releases(plan)
 
@@ -71,9 +73,13 @@ class Deriver:
             groups[areas_name(contest_id, parent)] = (contest, parent)
         made: dict[str, Any] = {}
         withheld = frozenset[Place]() if release else self.withheld(facts)
+        issued = issued_by_area(facts.asides)
         for contest_id, contest in contests.items():
-            hidden = (contest_id, contest.root) in withheld
-            made[contest_name(contest_id)] = self._hidden(contest) if hidden else self._contest(contest, facts)
+            if (contest_id, contest.root) in withheld:
+                self._outcomes.pop(contest_id, None)
+                made[contest_name(contest_id)] = self._hidden(contest)
+            else:
+                made[contest_name(contest_id)] = self._contest(contest, facts, issued)
         for name, (contest, parent) in groups.items():
             shown = [area for area in contest.children[parent] if (contest.id, area) not in withheld]
             made[name] = self._areas(contest, shown, facts)
@@ -97,7 +103,7 @@ class Deriver:
             return {"body": body.id, "seats": body.seats, "parties": None}
         for contest in body.contests:
             if contest not in self._outcomes:
-                self._outcomes[contest] = self._rules[contest].outcome(facts)
+                self._outcomes[contest] = self._rules[contest].outcome(facts, issued_by_area(facts.asides))
         try:
             return body_document(body, self.plan, self._outcomes)
         except RuleError as error:  # the house must not stop the counts
@@ -117,11 +123,11 @@ class Deriver:
         until = self._releases.at(contest.id)
         return {"contest": contest.id, "status": Status.PRE_ELECTION, "embargoed_until": until}
 
-    def _contest(self, contest: ContestPlan, facts: Facts) -> dict[str, Any]:
+    def _contest(self, contest: ContestPlan, facts: Facts, issued: Issued) -> dict[str, Any]:
         root = contest.root
         row = self._row(contest, root, facts)
         corrections: Sequence[Any] = facts.corrections.get(contest.id, ())
-        outcome = self._outcomes[contest.id] = self._rules[contest.id].outcome(facts)
+        outcome = self._outcomes[contest.id] = self._rules[contest.id].outcome(facts, issued)
         return {
             "contest": contest.id,
             "status": status(row, self._expected[contest.id][root].units),
@@ -138,6 +144,7 @@ class Deriver:
                 self.plan.areas[area].level,
                 self._row(contest, area, facts),
                 self._expected[contest.id][area],
+                self._lines[contest.id],
             )
             for area in areas
         ]

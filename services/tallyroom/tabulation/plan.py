@@ -76,6 +76,7 @@ class ContestPlan:
         self.figures = (*self.measures, *self.selections)
         self.length = len(self.figures)
         self.width = COUNTERS + self.length
+        self._columns = {name: COUNTERS + index for index, name in enumerate(self.figures)}
         self.expected_keys = frozenset(self.selections)
         self.pick_measures = picker(self.measures)
         self.pick_counts = picker(self.selections)
@@ -85,7 +86,7 @@ class ContestPlan:
 
     def column(self, figure: str) -> int:
         """Column of a measure or selection within a row."""
-        return COUNTERS + self.figures.index(figure)
+        return self._columns[figure]
 
     @cached_property
     def summed(self) -> tuple[str, ...]:

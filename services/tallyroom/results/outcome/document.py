@@ -13,7 +13,7 @@ from tallyroom.results.facts import Facts
 from tallyroom.results.outcome.conditions import Ballot, Out, condition_documents, joined, prospect
 from tallyroom.results.outcome.figures import figures_of
 from tallyroom.results.outcome.majority import majority_seats, majority_winner, runoff_document, with_half
-from tallyroom.results.outcome.outstanding import Levels, PoolsOf, issued_by_area
+from tallyroom.results.outcome.outstanding import Issued, Levels, PoolsOf
 from tallyroom.results.outcome.seats import Seat, seats_of, unfilled
 from tallyroom.results.outcome.thresholds import threshold_document
 from tallyroom.results.outcome.winner import winner_document
@@ -66,9 +66,11 @@ class Outcomes:
             may_be_added=sum(known) if known and len(known) == len(added) else None,
         )
 
-    def outcome(self, facts: Facts) -> ContestOutcome:
-        """The outcome as the facts stand. A rule that cannot be computed is shown as such: it must not stop the counts."""
-        issued = issued_by_area(facts.asides, self._contest.id)
+    def outcome(self, facts: Facts, issued: Issued) -> ContestOutcome:
+        """The outcome as the facts stand, with the bulletins of them (`issued_by_area`).
+
+        A rule that cannot be computed is shown as such: it must not stop the counts.
+        """
         found: dict[str | None, Levels] = {None: self._pools.levels(self._contest.root, facts, issued)}
 
         def out(area: str | None) -> int | None:

@@ -17,6 +17,9 @@ from tallyroom.results.register import Expectation
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Column, Row
 
+Issued = Mapping[tuple[str | None, str], tuple[datetime, int]]
+"""(contest or None: every contest, area) -> the newest number of ballots declared as issued, with its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
@@ -58,18 +61,16 @@ class PoolsOf:
         self._under = _pools_under(plan, contest)
         self._pools = {place.pool.id: place for place in _located(plan, contest, self._under)}
 
-    def levels(self, area: str, facts: Facts, issued: Mapping[str, tuple[datetime, int]]) -> Levels:
+    def levels(self, area: str, facts: Facts, issued: Issued) -> Levels:
         """What is outstanding in the area, given the newest declared ballots issued by area (`issued_by_area`)."""
         row = self._row(area, facts)
         if not self._open([area], facts):
             return Levels(outstanding(PoolFigures(in_totals=0, open_units=0)), 0)
         parts = [self._part(pool, area, facts, issued) for pool in self._under[area]]
-        declared = any(_issued(place, issued) is not None for place in self._pools.values())
+        declared = any(_issued(place, self._contest.id, issued) is not None for place in self._pools.values())
         return Levels(together(parts), _expected_ballots(self._contest, row, self._expected[area]), declared)
 
-    def _part(
-        self, identifier: str | None, area: str, facts: Facts, issued: Mapping[str, tuple[datetime, int]]
-    ) -> Outstanding:
+    def _part(self, identifier: str | None, area: str, facts: Facts, issued: Issued) -> Outstanding:
         """O of what lies in the area of one pool; units that belong to no pool, or mix with another's, have no bound."""
         place = self._pools.get(identifier or "")
         if place is None:
@@ -84,7 +85,7 @@ class PoolsOf:
                 registered=place.pool.registered,
                 may_be_added=place.pool.may_be_added,
                 may_vote_away=place.pool.may_vote_away,
-                issued=_issued(place, issued),
+                issued=_issued(place, self._contest.id, issued),
             )
         )
 
@@ -114,24 +115,24 @@ class PoolsOf:
         return facts.totals.get((self._contest.id, area), (0,) * self._contest.width)
 
 
-def issued_by_area(asides: Iterable[Mapping[str, Any]], contest: str) -> dict[str, tuple[datetime, int]]:
-    """The newest number of ballots declared as issued, by area, with its time: highest time, then highest version."""
-    newest: dict[str, tuple[datetime, int, int]] = {}
+def issued_by_area(asides: Iterable[Mapping[str, Any]]) -> Issued:
+    """The newest bulletins of ballots issued: highest time, then highest version."""
+    newest: dict[tuple[str | None, str], tuple[datetime, int, int]] = {}
     for event in asides:
         if event["type"] != "participation" or event["measure"] != "issued" or event.get("ballots") is None:
             continue
-        if event.get("area") is None or event.get("contest") not in (None, contest):
-            continue
-        found = (datetime.fromisoformat(event["as_of"]), event.get("version", 1), event["ballots"])
-        newest[event["area"]] = max(newest.get(event["area"], found), found)
-    return {area: (at, ballots) for area, (at, _, ballots) in newest.items()}
+        if event.get("area") is not None:
+            place = event.get("contest"), event["area"]
+            found = (datetime.fromisoformat(event["as_of"]), event.get("version", 1), event["ballots"])
+            newest[place] = max(newest.get(place, found), found)
+    return {place: (at, ballots) for place, (at, _, ballots) in newest.items()}
 
 
-def _issued(place: _Pool, issued: Mapping[str, tuple[datetime, int]]) -> int | None:
+def _issued(place: _Pool, contest: str, issued: Issued) -> int | None:
     """Ballots issued in the whole pool. A bulletin from before the polls closed is no cap on what was issued after it."""
-    found = [issued.get(area) for area in place.areas]
     total = 0
-    for bulletin in found:
+    for area in place.areas:
+        bulletin = max(filter(None, (issued.get((contest, area)), issued.get((None, area)))), default=None)
         if bulletin is None or place.closed_at is None or bulletin[0] < place.closed_at:
             return None
         total += bulletin[1]

@@ -8,7 +8,7 @@ from tallyroom.apportionment.model import Figures, LotsRequired, Outcome, Proble
 from tallyroom.apportionment.thresholds import base_of
 from tallyroom.bounds.seats import AdmittedRace, ListRace, admitted_ranges, seat_ranges
 from tallyroom.bounds.threshold import Between, Line
-from tallyroom.bounds.winner import top
+from tallyroom.bounds.winner import places
 from tallyroom.domain.checks import REGISTERED
 from tallyroom.domain.election import Threshold
 from tallyroom.results.outcome.conditions import Out
@@ -131,12 +131,8 @@ def _judged(
 
 
 def _places(votes: Mapping[str, int], seats: int, outstanding: int, marks: int) -> dict[str, Between]:
-    """One seat each for the first: sure in, sure out, or either."""
-    found = top(votes, seats, outstanding, marks) if seats else {}
-    return {
-        name: Between(int(found[name].sure_in), int(not found[name].sure_out)) if name in found else Between(0, 0)
-        for name in votes
-    }
+    """One seat each for the first."""
+    return places(votes, seats, outstanding, marks) if seats else dict.fromkeys(votes, Between(0, 0))
 
 
 def _able(problem: Problem, figures: Figures) -> dict[str, int]:
