@@ -59,9 +59,8 @@ def test_by_default_the_last_domestic_poll_decides_by_the_clocks_of_that_day(con
     plan = plan_of(kazakh())
     assert list(problems(plan.definition)) == []
     assert Releases(plan).at(contest) == closing
-    deriver = Deriver(plan)
     root = plan.contests[contest].root
-    before, at = (deriver.withheld(Facts(now=now)) for now in (closing - SECOND, closing))
+    before, at = (Releases(plan).withheld(now) for now in (closing - SECOND, closing))
     assert (contest, root) in before
     assert (contest, root) not in at
 
@@ -94,7 +93,7 @@ def test_a_unit_that_says_when_it_closes_is_believed_and_one_abroad_or_closed_is
 
 def test_without_any_closing_time_nothing_is_withheld() -> None:
     assert Releases(plan_of(DEFINITION)).at("list") is None
-    assert Deriver(plan_of(DEFINITION)).withheld(Facts(now=None)) == set()
+    assert Releases(plan_of(DEFINITION)).withheld(None) == set()
 
 
 def test_the_area_above_waits_for_the_last_of_its_parts_and_the_other_part_does_not() -> None:

@@ -256,8 +256,10 @@ def test_the_embargo_ends_at_its_time_and_does_not_bind_output_that_is_not_publi
 def test_the_elections_own_release_binds_contests_without_one() -> None:
     definition = replace(DEFINITION, release_at=CLOSED_AT + timedelta(hours=1))
     deriver = Deriver(plan_of(definition))
-    assert deriver.withheld(Facts(now=CLOSED_AT)) == set(deriver.all_places())
-    assert deriver.withheld(Facts(now=CLOSED_AT + timedelta(hours=1))) == set()
+    everything = set(deriver.all_places())
+    assert deriver.moved(Facts(now=CLOSED_AT)) == everything, "withheld"
+    assert deriver.moved(Facts(now=CLOSED_AT)) == set()
+    assert deriver.moved(Facts(now=CLOSED_AT + timedelta(hours=1))) == everything, "released"
 
 
 def test_only_what_changed_is_derived() -> None:

@@ -139,7 +139,7 @@ class Estimate(Event, frozen=True, kw_only=True, tag="estimate", omit_defaults=T
 
 ResultsStatus = Literal[
     "pre-election", "unofficial-partial", "unofficial-complete", "certified", "correction", "recount", "suspended",
-    "annulled", "uncontested",
+    "annulled", "uncontested", "postponed",
 ]  # fmt: skip
 
 

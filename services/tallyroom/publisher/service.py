@@ -21,7 +21,6 @@ from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.results.documents import Deriver
-from tallyroom.results.facts import Place
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
@@ -71,7 +70,6 @@ class Publisher:
                 f"The definition makes {documents} documents a revision; the store takes {MAX_FIELDS} at once.",
                 "split the election into several definitions",
             )
-        self._withheld: frozenset[Place] = frozenset()
         self._guards = Guards()
         self._head: Head | None = None
         self._number = 0
@@ -214,11 +212,10 @@ class Publisher:
         """Documents that differ from the published ones, encoded once."""
         clock = self._clock(view)
         facts = facts_of(view, clock)
-        withheld = self._deriver.withheld(facts)
-        if withheld != self._withheld:  # its time has come, or was put off: all of it, not only what changes next
-            view.changed.update(withheld ^ self._withheld)
+        moved = self._deriver.moved(facts)  # released, put off, certified ...: all of it, not only what changes next
+        if moved:
+            view.changed.update(moved)
             view.asides_changed = True
-        self._withheld = withheld
         if view.asides_changed:  # a bulletin may bound what is outstanding, a declaration says what stands
             view.changed.update((name, contest.root) for name, contest in self._plan.contests.items())
         places = view.sum_changed()

@@ -17,11 +17,18 @@ _HALF: Final = Fraction(1, 2)
 
 
 class Status(StrEnum):
-    """NIST SP 1500-100 ResultsStatus, as far as counts alone can say it."""
+    """NIST SP 1500-100 ResultsStatus. Counts alone reach the first three; declarations the others (`results.standing`)."""
 
     PRE_ELECTION = "pre-election"
     UNOFFICIAL_PARTIAL = "unofficial-partial"
     UNOFFICIAL_COMPLETE = "unofficial-complete"
+    CERTIFIED = "certified"
+    CORRECTION = "correction"
+    RECOUNT = "recount"
+    SUSPENDED = "suspended"
+    ANNULLED = "annulled"
+    UNCONTESTED = "uncontested"
+    POSTPONED = "postponed"
 
 
 def share(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = SHARE_DIGITS) -> str | None:

@@ -4,7 +4,7 @@ Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT
 PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside the contests in the snapshot.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tallyroom.apportionment.model import RuleError
@@ -17,6 +17,7 @@ from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
+from tallyroom.results.standing import Standings, standings
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
 
@@ -48,6 +49,9 @@ class Deriver:
         self._lines = {name: lines_of(contest.contest.rule) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
         self._releases = Releases(plan)
+        self._withheld: frozenset[Place] = frozenset()
+        self._standings = dict.fromkeys(plan.contests, Standings())
+        self._known: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())  # declarations and corrections looked at
 
     def all_places(self) -> list[Place]:
         """Every (contest, area) of the definition."""
@@ -72,7 +76,8 @@ class Deriver:
             parent = contest.contest.areas[area]
             groups[areas_name(contest_id, parent)] = (contest, parent)
         made: dict[str, Any] = {}
-        withheld = frozenset[Place]() if release else self.withheld(facts)
+        self.moved(facts)
+        withheld = frozenset[Place]() if release else self._withheld
         issued = issued_by_area(facts.asides)
         for contest_id, contest in contests.items():
             if (contest_id, contest.root) in withheld:
@@ -91,7 +96,8 @@ class Deriver:
 
     def beside(self, facts: Facts, *, release: bool = False) -> dict[str, Any]:
         """The documents that stand beside the contests, each an object of one member."""
-        withheld = frozenset[Place]() if release else self.withheld(facts)
+        self.moved(facts)
+        withheld = frozenset[Place]() if release else self._withheld
         shown: dict[str, Any] = dict(sections(facts.asides, facts.now, None if release else self._releases))
         shown["bodies"] = [self._body(body, facts, withheld) for body in self.plan.definition.bodies]
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
@@ -109,10 +115,27 @@ class Deriver:
         except RuleError as error:  # the house must not stop the counts
             return {"body": body.id, "seats": body.seats, "parties": None, "error": error.what}
 
-    def withheld(self, facts: Facts) -> frozenset[Place]:
-        """Every (contest, area) of which nothing may be public yet."""
-        self._releases = self._releases.under(facts.asides)
-        return self._releases.withheld(facts.now)
+    def moved(self, facts: Facts) -> frozenset[Place]:
+        """Places that are shown otherwise than before although no total moved: released or withheld, certified, suspended ..."""
+        declared = [event for event in facts.asides if event["type"] == "declaration"]
+        self._releases = self._releases.under(declared)
+        before, self._withheld = self._withheld, self._releases.withheld(facts.now)
+        moved = set(before ^ self._withheld)
+        known = (tuple(event["id"] for event in declared), tuple(map(len, facts.corrections.values())))
+        if known != self._known:
+            self._known = known
+            moved |= self._restated(declared, facts)
+        return frozenset(moved)
+
+    def _restated(self, declared: Sequence[Mapping[str, Any]], facts: Facts) -> set[Place]:
+        """Places of contests whose standing is another one under these declarations and corrections."""
+        moved = set[Place]()
+        for name, contest in self.plan.contests.items():
+            standing = standings(contest, declared, facts.corrections.get(name, ()))
+            if standing != self._standings[name]:
+                moved.update((name, area) for area in contest.contest.areas)
+                self._standings[name] = standing
+        return moved
 
     def units_expected(self, contest: str) -> int:
         """Units expected in the whole contest."""
@@ -130,24 +153,23 @@ class Deriver:
         outcome = self._outcomes[contest.id] = self._rules[contest.id].outcome(facts, issued)
         return {
             "contest": contest.id,
-            "status": status(row, self._expected[contest.id][root].units),
+            "status": self._status(contest, root, row),
             "leading": leading(contest, row),
             "corrections": {"count": len(corrections), "latest": list(corrections[-20:])},
             **outcome.members(),
         }
 
     def _areas(self, contest: ContestPlan, areas: Iterable[str], facts: Facts) -> list[dict[str, Any]]:
-        return [
-            area_document(
-                contest,
-                area,
-                self.plan.areas[area].level,
-                self._row(contest, area, facts),
-                self._expected[contest.id][area],
-                self._lines[contest.id],
-            )
-            for area in areas
-        ]
+        return [self._area(contest, area, self._row(contest, area, facts)) for area in areas]
+
+    def _area(self, contest: ContestPlan, area: str, row: Row) -> dict[str, Any]:
+        level, expected = self.plan.areas[area].level, self._expected[contest.id][area]
+        made = area_document(contest, area, level, row, expected, self._lines[contest.id])
+        return {**made, "status": self._status(contest, area, row)}
+
+    def _status(self, contest: ContestPlan, area: str, row: Row) -> Status:
+        counted = status(row, self._expected[contest.id][area].units)
+        return self._standings[contest.id].status(contest, area, counted)
 
     @staticmethod
     def _row(contest: ContestPlan, area: str, facts: Facts) -> Row:
