@@ -3,7 +3,7 @@
 Rows and states are little-endian 64-bit integers, nothing else: any language unpacks them, and equal values are equal bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from functools import lru_cache
 from struct import Struct
@@ -11,8 +11,12 @@ from typing import Final
 
 import msgspec
 
+from tallyroom.domain.plausibility import Flag
+from tallyroom.results.flags import ShownFlag
+from tallyroom.tabulation.doubts import Doubt
 from tallyroom.tabulation.fold import Tallies
 from tallyroom.tabulation.notes import Note, Wait, Waits
+from tallyroom.tabulation.plausible import Flagged
 
 DEFINITION: Final = b"def"  # chain hash reached
 FINGERPRINTS: Final = b"log"  # of record 0 and of record off-1
@@ -77,11 +81,20 @@ def unpack_refusals(data: bytes | None) -> dict[str, int]:
     return {} if data is None else msgspec.json.decode(data, type=dict[str, int])
 
 
+class FlagEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A flag in the journal (`tallyroom.tabulation.plausible.Flagged`)."""
+
+    code: Flag
+    text: str
+    figures: dict[str, int] = {}
+
+
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """A journal entry by log offset.
 
     ``entry``: "event" (it changes no total), "amendment", "decrease" (an accepted report that lowered figures), "note" (one that
-    is remarkable otherwise) or "refused" (a report that waits). `tallyroom.tabulation.notes` says when the last three are written.
+    is remarkable otherwise), "refused" (a report that waits) or "flags" (all that a unit carries from there on; none: they are
+    settled). `tallyroom.tabulation.notes` and `tallyroom.tabulation.doubts` say when the last four are written.
     """
 
     entry: str
@@ -104,6 +117,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     cast: int | None = None
     settles: bool = False
     code: str | None = None  # of a refused report
+    flags: tuple[FlagEntry, ...] = ()
 
 
 _entry_decoder: Final = msgspec.json.Decoder(Entry)
@@ -165,3 +179,50 @@ def follow(waits: Waits, entry: Entry) -> None:
     elif entry.entry == "refused":
         place = (entry.contest or "", entry.unit or "", entry.group)
         waits.refuse(Wait(entry.offset, *place, entry.version or 0, entry.at or 0, entry.code or ""))
+
+
+def doubt_entry(doubt: Doubt) -> Entry:
+    """The journal entry of a unit's flags."""
+    leaf = doubt.leaf
+    return Entry(
+        entry="flags",
+        offset=doubt.offset,
+        contest=leaf.plan.id,
+        unit=leaf.unit,
+        group=leaf.group,
+        area=leaf.area,
+        version=doubt.version,
+        at=doubt.at,
+        flags=tuple(FlagEntry(flag.code, flag.text, dict(flag.figures)) for flag in doubt.flags),
+    )
+
+
+def flags_of(entry: Entry) -> tuple[Flagged, ...]:
+    """The flags that the entry's unit carries from there on."""
+    return tuple(Flagged(flag.code, flag.text, flag.figures) for flag in entry.flags)
+
+
+def shown_flag(entry: Entry, partition: int, flagged: Flagged) -> ShownFlag:
+    """One of the entry's flags with its place, as the results show it."""
+    return ShownFlag(
+        code=flagged.code,
+        text=flagged.text,
+        figures=flagged.figures,
+        contest=entry.contest or "",
+        area=entry.area or "",
+        unit=entry.unit,
+        group=entry.group,
+        version=entry.version,
+        at=entry.at or 0,
+        place=(partition, entry.offset),
+    )
+
+
+def carried_flags(entries: Iterable[Entry]) -> dict[str, tuple[Flagged, ...]]:
+    """The flags that units carry after these entries of one journal, by leaf name; a unit without any is left out."""
+    carried: dict[str, tuple[Flagged, ...]] = {}
+    for entry in entries:
+        if entry.entry == "flags":
+            name = f"{entry.contest}|{entry.unit}" + (f"#{entry.group}" if entry.group else "")
+            carried[name] = flags_of(entry)
+    return {name: flags for name, flags in carried.items() if flags}

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tallyroom.domain import plausibility
 from tallyroom.domain.election import (
     CandidateVotes,
     Contest,
@@ -136,6 +137,8 @@ def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[st
         yield from (
             f"{what} names unit {unit}, which is not in the contest" for unit in named if unit not in contest.units
         )
+    if contest.plausibility is not None:
+        yield from (f"plausibility: {text}" for text in plausibility.problems(contest.plausibility))
     if contest.rule is not None:
         yield from _rule(contest.rule, contest.areas)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from tallyroom.domain.plausibility import Plausibility
 from tallyroom.domain.rule import Allocation as Allocation
 from tallyroom.domain.rule import Condition as Condition
 from tallyroom.domain.rule import Join as Join
@@ -239,6 +240,7 @@ class Contest:
     count_groups: tuple[str, ...] = ()
     closed_units: Mapping[str, Closure] = field(default_factory=dict)  # units that are no longer expected
     previous: PreviousResult | None = None
+    plausibility: Plausibility | None = None  # None: the defaults
     labels: tuple[str, ...] = ()
     notes: Names = field(default_factory=dict)
 

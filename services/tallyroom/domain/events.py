@@ -53,6 +53,12 @@ class Refusal(StrEnum):
     ACCOUNTING = "accounting"
     CAST_OVER_REGISTERED = "cast_over_registered"
     PARTS = "parts"
+    INVALID_SHARE = "invalid_share"  # this and the next five: only where the contest's plausibility says so
+    SWING = "swing"
+    DIGIT_JUMP = "digit_jump"
+    ONE_SELECTION = "one_selection"
+    EXACT_DOUBLE = "exact_double"
+    EMPTIED = "emptied"
     EQUIVOCATION = "equivocation"
     INVALID_AMENDMENT = "invalid_amendment"
     UNKNOWN_AREA = "unknown_area"
@@ -63,7 +69,12 @@ class Refusal(StrEnum):
     EXPIRED_KEY = "expired_key"
 
 
-SOFT: Final = frozenset({Refusal.ACCOUNTING, Refusal.PARTS, Refusal.CAST_OVER_REGISTERED})
+SOFT: Final = frozenset(
+    {
+        Refusal.ACCOUNTING, Refusal.PARTS, Refusal.CAST_OVER_REGISTERED, Refusal.INVALID_SHARE, Refusal.SWING,
+        Refusal.DIGIT_JUMP, Refusal.ONE_SELECTION, Refusal.EXACT_DOUBLE, Refusal.EMPTIED,
+    }
+)  # fmt: skip
 """Refusals of figures that are implausible and yet can be counted: the report says whose they are, for which unit of which
 contest, and every figure that a row needs. An operator may release such a report, and a source may be accepted with a flag:
 then the flag of the same name stands beside the totals. All other refusals are hard: what they refuse has no place in a row

@@ -135,5 +135,7 @@ def facts_of(view: View, now: datetime | None) -> Facts:
         corrections=journals.corrections(),
         apart=journals.apart(),
         waiting=journals.waiting(),
+        flags=tuple(journals.flags.carried()),
+        settled=journals.flags.settled(),
         now=now,
     )

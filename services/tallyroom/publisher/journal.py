@@ -10,6 +10,7 @@ from tallyroom.codec import packed
 from tallyroom.codec.events import Amendment, decode_known
 from tallyroom.domain.events import Amendment as DomainAmendment
 from tallyroom.domain.events import Disposition
+from tallyroom.results.flags import FlagLedger
 from tallyroom.tabulation.notes import Wait, Waits
 
 _INNER: Final = frozenset({"entry", "event", "chain", "settles", "code"})
@@ -27,6 +28,7 @@ class Journals:
         self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = defaultdict(dict)
         self._apart: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
         self._waits: dict[int, Waits] = defaultdict(Waits)
+        self.flags = FlagLedger()
 
     def remember(self, partition: int, entry: packed.Entry) -> str | None:
         """Take an entry in. The contest beside whose totals something changed, None if the entry is about no contest's units."""
@@ -35,6 +37,10 @@ class Journals:
             self._event(raw, entry)
             return None
         contest = entry.contest or ""
+        if entry.entry == "flags":
+            leaf = (partition, contest, entry.unit or "", entry.group)
+            self.flags.take(leaf, [packed.shown_flag(entry, partition, flagged) for flagged in packed.flags_of(entry)])
+            return None
         if entry.changed is not None:
             self._corrections[contest][entry.at or 0, partition, entry.offset] = _shown(partition, entry)
         if entry.disposition is not None:
@@ -45,6 +51,7 @@ class Journals:
     def forget(self, partition: int) -> None:
         """The partition's journal may be another one from here on: it is read again from its start."""
         self._waits.pop(partition, None)
+        self.flags.forget(partition)
 
     def corrections(self) -> Listed:
         """By contest, in the order in which they were reported (ties: by partition and offset)."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tallyroom.apportionment.model import RuleError
 from tallyroom.domain.election import Body, Scope
+from tallyroom.results import flags
 from tallyroom.results.areas import Status, area_document, leading, lines_of, status
 from tallyroom.results.asides import sections
 from tallyroom.results.bodies import body_document
@@ -100,6 +101,7 @@ class Deriver:
         withheld = frozenset[Place]() if release else self._withheld
         shown: dict[str, Any] = dict(sections(facts.asides, facts.now, None if release else self._releases))
         shown["bodies"] = [self._body(body, facts, withheld) for body in self.plan.definition.bodies]
+        shown["flags"] = flags.section(facts.flags, facts.settled, withheld)
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
     def _body(self, body: Body, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from operator import lt
 from tallyroom.domain.events import Amendment, Refusal, Report
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.amend import AmendmentError, amend
+from tallyroom.tabulation.doubts import Doubt, after_amendment, after_report, doubt, refusal
 from tallyroom.tabulation.notes import Note, Wait, Waits, note, wait_of
 from tallyroom.tabulation.plan import ContestPlan, Figures, Leaf, Plan
+from tallyroom.tabulation.plausible import Flagged
 from tallyroom.tabulation.rows import COUNTERS, Row, minus, plus, total, widened
-from tallyroom.tabulation.supersede import CONTENT, Refused, State, Verdict, compare, split, state_of
+from tallyroom.tabulation.supersede import CONTENT, REGISTERED, Refused, State, Verdict, compare, split, state_of
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Changes:
     cells: dict[tuple[str, str], Row] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)  # refused reports that changed who waits
+    doubts: list[Doubt] = field(default_factory=list)
 
     @property
     def decreases(self) -> list[Note]:
@@ -66,7 +69,7 @@ class Changes:
 class _Slot:
     """A leaf of this partition with its newest state and what it contributes; ``name`` is the leaf's."""
 
-    __slots__ = ("cell", "contest", "counters", "figures", "leaf", "name", "source", "state", "unit")
+    __slots__ = ("cell", "contest", "counters", "figures", "flags", "leaf", "name", "source", "state", "unit")
 
     def __init__(self, leaf: Leaf, cell: Cell) -> None:
         self.leaf = leaf
@@ -76,6 +79,7 @@ class _Slot:
         self.state: State | None = None
         self.counters: Row = ()
         self.figures: Figures = ()
+        self.flags: tuple[Flagged, ...] = ()
 
     def become(self, state: State) -> None:
         """Take over a state."""
@@ -98,16 +102,29 @@ class PartitionFold:
         self._changes = Changes()
         self.waits = Waits()
 
-    def load(self, units: Iterable[tuple[str, State]], cells: Iterable[tuple[str, str, Row]]) -> None:
-        """Take over what a store holds: unit states by leaf name, cells by contest and area. Raises KeyError for a foreign unit."""
+    def load(
+        self,
+        units: Iterable[tuple[str, State]],
+        cells: Iterable[tuple[str, str, Row]],
+        flags: Mapping[str, tuple[Flagged, ...]] | None = None,
+    ) -> None:
+        """Take over what a store holds: unit states and flags by leaf name, cells by contest and area.
+
+        Raises KeyError for a foreign unit.
+        """
         for name, state in units:
             self._slot_by_name(name).become(state)
+        for name, carried in (flags or {}).items():
+            self._by_name[name].flags = carried
         for contest, area, row in cells:
             cell = self._cell(self.plan.contests[contest], area)
             cell.values = widened(row, cell.contest.width)
 
-    def report(self, report: Report, key: bytes | None, offset: int) -> Verdict | Refused:
-        """Judge a report and fold it in. A refused one changes nothing but the tallies."""
+    def report(self, report: Report, key: bytes | None, offset: int, *, lenient: bool = False) -> Verdict | Refused:
+        """Judge a report and fold it in. A refused one changes nothing but the tallies.
+
+        ``lenient``: what speaks softly against it (`tallyroom.domain.events.SOFT`) flags it instead of refusing it.
+        """
         slot = self._slots.get(key) if key is not None else None
         if slot is None or slot.unit != report.unit or slot.contest != report.contest or report.count_group:
             found = self._find(report, key)
@@ -126,10 +143,11 @@ class PartitionFold:
             envelope = self._envelope(report, leaf)
             if envelope is not None:
                 return self._refuse_report(envelope, report, offset)
-        state = state_of(report, leaf)
+        waived: list[Refused] | None = [] if lenient else None
+        state = state_of(report, leaf, waived)
         if isinstance(state, Refused):
             return self._refuse_report(state, report, offset)
-        return self._supersede(slot, state, report, offset)
+        return self._supersede(slot, state, report, offset, waived)
 
     def aside(self, reported_at: int) -> None:
         """Count an event that changes no total; ``reported_at`` in ms since the epoch moves the election clock."""
@@ -140,7 +158,7 @@ class PartitionFold:
         """Count an event refused before it could be judged here (undecodable, wrong partition ...)."""
         return self._refuse(refused)
 
-    def amend(self, amendment: Amendment, chain: str) -> Refused | None:
+    def amend(self, amendment: Amendment, chain: str, offset: int = 0) -> Refused | None:
         """Change the definition from here on; ``chain`` is the hash reached. All cells are folded anew from the unit states."""
         if amendment.previous != self.plan.chain:
             detail = f"amendment {amendment.id} continues {amendment.previous[:12]}, this partition is at {self.plan.chain[:12]}"
@@ -152,12 +170,12 @@ class PartitionFold:
             return self._refuse(Refused(Refusal.INVALID_AMENDMENT, f"amendment {amendment.id}: {error}"))
         self.tallies.amendments += 1
         self._settle()
-        self.replan(plan)
+        self.replan(plan, offset)
         return None
 
-    def replan(self, plan: Plan) -> None:
+    def replan(self, plan: Plan, offset: int = 0) -> None:
         """Judge by another definition from here on, and fold the cells anew under it."""
-        units = [(name, slot.state) for name, slot in self._by_name.items() if slot.state is not None]
+        units = [(name, slot, slot.state) for name, slot in self._by_name.items() if slot.state is not None]
         before = {place: cell.values for place, cell in self._cells.items()}
         waiting = set(self._changes.cells)
         self.plan = plan
@@ -165,9 +183,12 @@ class PartitionFold:
         for place in before:
             contest = plan.contests[place[0]]
             self._cells[place] = Cell(contest, place[1], (0,) * contest.width)
-        for name, state in units:
+        for name, former, state in units:
             slot = self._slot_by_name(name)
             slot.become(state)
+            slot.flags = former.flags
+            if former.flags or former.leaf.registered != slot.leaf.registered:
+                self._carry(slot, after_amendment(slot.leaf, state, slot.figures, former.flags), state, offset)
             slot.cell.added.append(slot.figures)
             slot.cell.counted.append(slot.counters)
             self._touched.add(slot.cell)
@@ -189,12 +210,18 @@ class PartitionFold:
         """Newest state of every unit that reported, by leaf name."""
         return {name: slot.state for name, slot in self._by_name.items() if slot.state is not None}
 
+    def flags(self) -> Mapping[str, tuple[Flagged, ...]]:
+        """Flags that units carry, by leaf name; units without any are left out."""
+        return {name: slot.flags for name, slot in self._by_name.items() if slot.flags}
+
     def cells(self) -> Mapping[tuple[str, str], Row]:
         """Totals by contest and area."""
         self._settle()
         return {place: cell.values for place, cell in self._cells.items()}
 
-    def _supersede(self, slot: _Slot, state: State, report: Report, offset: int) -> Verdict | Refused:
+    def _supersede(
+        self, slot: _Slot, state: State, report: Report, offset: int, waived: list[Refused] | None
+    ) -> Verdict | Refused:
         leaf, previous = slot.leaf, slot.state
         tallies = self.tallies
         verdict: Verdict | Refused = Verdict.FIRST if previous is None else Verdict.SUPERSEDES
@@ -208,6 +235,21 @@ class PartitionFold:
                 tallies.late += 1
             return verdict
         counters, figures = split(leaf, state)
+        rules = leaf.plan.rules
+        if (
+            slot.flags
+            or waived
+            or leaf.compared
+            or state[REGISTERED] >= 0
+            or rules.odd(figures, leaf.most_cast)
+            or (previous is not None and rules.leaps(slot.figures, figures))
+        ):
+            steps = (None if previous is None else slot.figures, figures)
+            flags = after_report(leaf, steps, state, slot.flags, waived, report.reason is not None)
+            refused = None if waived is not None else refusal(leaf, flags, slot.flags)
+            if refused is not None:
+                return self._refuse_report(refused, report, offset)
+            self._carry(slot, flags, state, offset)
         cell = slot.cell
         remarkable = state[CONTENT] or self.waits  # 0: kind and disposition are both the ordinary ones
         if previous is None:
@@ -230,6 +272,12 @@ class PartitionFold:
         slot.state, slot.counters, slot.figures = state, counters, figures
         self._changes.units[slot.name] = state
         return verdict
+
+    def _carry(self, slot: _Slot, flags: tuple[Flagged, ...], state: State, offset: int) -> None:
+        """Write down the unit's flags if they are others than before."""
+        if flags != slot.flags:
+            self._changes.doubts.append(doubt((offset, slot.leaf), state, flags, slot.flags))
+            slot.flags = flags
 
     def _note(self, slot: _Slot, state: State, report: Report, offset: int) -> None:
         """Write down which figures a correction changes, that the unit stands apart, and that it waits no more."""

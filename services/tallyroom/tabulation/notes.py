@@ -7,7 +7,7 @@ report of a unit from which nothing newer was accepted since. Both are functions
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from tallyroom.domain.events import Disposition, Kind, Refusal, Report
+from tallyroom.domain.events import SOFT, Disposition, Kind, Refusal, Report
 from tallyroom.tabulation.plan import Leaf
 from tallyroom.tabulation.supersede import State, ballots_of, changed, disposition_of, fell, kind_of, register_of
 
@@ -25,9 +25,7 @@ WAITING: Final = frozenset(
         Refusal.MISSING_SELECTION,
         Refusal.UNKNOWN_MEASURE,
         Refusal.MISSING_MEASURE,
-        Refusal.ACCOUNTING,
-        Refusal.PARTS,
-        Refusal.CAST_OVER_REGISTERED,
+        *SOFT,
         Refusal.EQUIVOCATION,
     }
 )

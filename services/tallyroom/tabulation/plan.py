@@ -18,6 +18,7 @@ from tallyroom.domain.election import (
     Severity,
     Signatures,
 )
+from tallyroom.tabulation.plausible import Rules
 from tallyroom.tabulation.rows import COUNTERS, Row, complete
 
 Figures = tuple[int, ...]
@@ -53,6 +54,8 @@ class Leaf:
     closure: Closure | None
     complete: Row = field(repr=False)  # the counters of the ordinary case: counted, all parts in, register unchanged
     plain: bool = True  # neither closed nor with votes that count as something else
+    most_cast: int = 0  # ballots cast above which the unit is over its register
+    compared: bool = False  # with its previous result
 
     @property
     def secondary(self) -> bool:
@@ -83,6 +86,7 @@ class ContestPlan:
         self.cast_at = self.measures.index(contest.accounting.cast) if contest.accounting.cast else None
         self.over_register_is_error = contest.accounting.cast_over_registered is Severity.ERROR
         self.reassigned = tuple(self._reassigned())
+        self.rules = Rules(self)
 
     def column(self, figure: str) -> int:
         """Column of a measure or selection within a row."""
@@ -233,4 +237,6 @@ class Plan:
             closure=contest.contest.closed_units.get(unit),
             complete=complete(registered),
             plain=unit not in contest.contest.closed_units and not contest.reassigned,
+            most_cast=contest.rules.most_cast(registered, group),
+            compared=contest.rules.watches(unit),
         )

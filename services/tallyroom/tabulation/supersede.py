@@ -67,7 +67,7 @@ def disposition_of(state: State) -> Disposition:
     return _DISPOSITIONS[state[CONTENT] % 8]
 
 
-def figures_of(report: Report, leaf: Leaf, counted: bool) -> Figures | Refused:
+def figures_of(report: Report, leaf: Leaf, counted: bool, waived: list[Refused] | None = None) -> Figures | Refused:
     """The report's measures and counts in the row's order; Refused if one is missing, unknown or does not add up.
 
     Figures that count in no total need not add up: that is why many a sheet is held.
@@ -84,7 +84,10 @@ def figures_of(report: Report, leaf: Leaf, counted: bool) -> Figures | Refused:
         for check in plan.checks:
             broken = check(figures)
             if broken is not None:
-                return Refused(Refusal.ACCOUNTING, f"{leaf.name}: {broken}")
+                refused = Refused(Refusal.ACCOUNTING, f"{leaf.name}: {broken}")
+                if waived is None:
+                    return refused
+                waived.append(refused)
     return figures
 
 
@@ -107,11 +110,14 @@ def _unusual(report: Report, leaf: Leaf) -> Figures | Refused:
     return Refused(Refusal.MISSING_MEASURE, f"{leaf.name}: no figure for {', '.join(missing)}")
 
 
-def state_of(report: Report, leaf: Leaf) -> State | Refused:
-    """The unit's state if this report is its newest; Refused if the report is implausible."""
+def state_of(report: Report, leaf: Leaf, waived: list[Refused] | None = None) -> State | Refused:
+    """The unit's state if this report is its newest; Refused if the report is implausible.
+
+    ``waived``: soft refusals (`tallyroom.domain.events.SOFT`) are put into it, and the report is taken all the same.
+    """
     code = _CODES[report.kind, report.disposition]
     counted = code in _ORDINARY
-    figures = figures_of(report, leaf, counted)
+    figures = figures_of(report, leaf, counted, waived)
     if isinstance(figures, Refused):
         return figures
     at = int((report.reported_at - _EPOCH).total_seconds() * 1000)  # half the time of timestamp()
@@ -119,13 +125,17 @@ def state_of(report: Report, leaf: Leaf) -> State | Refused:
         return Refused(Refusal.SCHEMA, f"{leaf.name}: reported_at {report.reported_at} is outside of 1970 to 2100")
     parts, registered = report.parts, report.registered
     if parts is not None and parts.reported > parts.expected:
-        return Refused(Refusal.PARTS, f"{leaf.name}: {parts.reported} of {parts.expected} parts reported")
+        refused = Refused(Refusal.PARTS, f"{leaf.name}: {parts.reported} of {parts.expected} parts reported")
+        if waived is None:
+            return refused
+        waived.append(refused)
     plan = leaf.plan
     if plan.over_register_is_error and counted and plan.cast_at is not None and not leaf.plan.contest.count_groups:
         register = leaf.registered if registered is None else registered
         if register is not None and figures[plan.cast_at] > register:
-            detail = f"{leaf.name}: {figures[plan.cast_at]} ballots cast, {register} voters registered"
-            return Refused(Refusal.CAST_OVER_REGISTERED, detail)
+            over = _over_register(leaf, figures[plan.cast_at], register)
+            if over is not None and waived is None:
+                return over
     return (
         report.version,
         at,
@@ -135,6 +145,13 @@ def state_of(report: Report, leaf: Leaf) -> State | Refused:
         _UNKNOWN if registered is None else registered,
         *figures,
     )
+
+
+def _over_register(leaf: Leaf, cast: int, register: int) -> Refused | None:
+    """More ballots than the register and the contest's tolerance allow. Waived, it need not be kept: it is a flag by itself."""
+    if cast <= leaf.plan.rules.limit(register):
+        return None
+    return Refused(Refusal.CAST_OVER_REGISTERED, f"{leaf.name}: {cast} ballots cast, {register} voters registered")
 
 
 def compare(previous: State | None, new: State, leaf: Leaf) -> Verdict | Refused:

@@ -225,6 +225,8 @@ class Applier:
             self._metrics.applied_latency.observe(max(0.0, time.time() - item.appended_at / 1000))
         for item_refused in item.refused:
             self._metrics.quarantined.labels(reason=str(item_refused.refused.refusal)).inc()
+        for flag in item.flags:
+            self._metrics.flags.labels(code=str(flag)).inc()
 
     async def _refused(self, owned: Owned, answer: Answer) -> None:
         self._logger.warning("the store refused an apply", partition=owned.partition, answer=str(answer))

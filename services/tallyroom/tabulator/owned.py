@@ -24,6 +24,7 @@ from tallyroom.codec.signatures import judge_signature
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
 from tallyroom.domain.partition import partition_of
+from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import Record
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.asides import judge_aside
@@ -58,6 +59,7 @@ class Prepared:
     refused: list[Refuse] = field(default_factory=list)
     appended_at: int = 0  # ms since the epoch, of the slice's oldest record
     fates: Mapping[str, int] = field(default_factory=dict)  # what became of the events, by the names of ``Tallies``
+    flags: Sequence[Flag] = ()  # that were raised
 
 
 def fingerprint(record: Record) -> str:
@@ -66,12 +68,12 @@ def fingerprint(record: Record) -> str:
 
 
 def slice_size(plan: Plan) -> int:
-    """Records of one step. Each writes at most a unit, a journal entry and a new leaf area; areas above are shared.
+    """Records of one step. Each writes at most a unit, two journal entries and a new leaf area; areas above are shared.
 
     3,000 fields a step is the store's limit. Raises RebuildRequired if the definition has too many areas for it.
     """
     upper = sum(len(contest.children) for contest in plan.contests.values())
-    size = (MAX_FIELDS - _OWN_FIELDS - upper) // 3
+    size = (MAX_FIELDS - _OWN_FIELDS - upper) // 4
     if size < 1:
         raise RebuildRequired(
             f"The definition has {upper} areas with children; one step of the store takes {MAX_FIELDS} fields.",
@@ -94,13 +96,17 @@ class Owned:
         self._refusals = packed.unpack_refusals(claim.fields.get(packed.REFUSALS))
         self._seen: dict[str, bytes] = {}
         self._entries: list[packed.Entry] = []  # of the slice being folded
+        self._replayed: list[
+            packed.Entry
+        ] = []  # entries of the claimed journal that are no events, until they are loaded
         self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
         self._definition_written = claim.fields.get(packed.DEFINITION)
         waits = Waits()
         self.fold = PartitionFold(self._replay_journal(claim, plan, waits), claim.partition, partitions)
         self.fold.waits = waits
         self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
-        self.fold.load(*_state(claim.fields))
+        self.fold.load(*_state(claim.fields), packed.carried_flags(self._replayed))
+        self._replayed.clear()
         self._slice = slice_size(self.fold.plan)
         self._plan = self.fold.plan
 
@@ -154,13 +160,13 @@ class Owned:
                 break
         done = records[:folded]
         fold.tallies.appended_at = done[-1].timestamp
-        self._collect(written, done, refused)
+        flags = self._collect(written, done, refused)
         step = Apply(self.partition, self.epoch, self.next, self.next + folded, written)
         self.next = step.next
-        return Prepared(self, step, refused, done[0].timestamp, _fates(before, fold.tallies))
+        return Prepared(self, step, refused, done[0].timestamp, _fates(before, fold.tallies), flags)
 
-    def _collect(self, fields: dict[bytes, bytes], records: Sequence[Record], refused: Sequence[Refuse]) -> None:
-        """Everything the slice changed, as fields with absolute values."""
+    def _collect(self, fields: dict[bytes, bytes], records: Sequence[Record], refused: Sequence[Refuse]) -> list[Flag]:
+        """Everything the slice changed, as fields with absolute values; the flags that it raised."""
         changes = self.fold.take()
         pack = packed.pack
         for name, state in changes.units.items():
@@ -169,6 +175,7 @@ class Owned:
             fields[packed.cell_name(contest, area)] = pack(row)
         entries = [*self._entries, *map(packed.note_entry, changes.notes), *map(packed.wait_entry, changes.waits)]
         self._entries = []
+        entries += map(packed.doubt_entry, changes.doubts)
         for entry in sorted(entries, key=lambda entry: entry.offset):  # whatever the slice, the same journal
             self._write(entry, fields)
         for item in refused:
@@ -189,6 +196,7 @@ class Owned:
                 f"An amendment changes {len(fields)} fields of partition {self.partition}; a step takes {MAX_FIELDS}.",
                 "create the topic with more partitions and publish the night into it anew",
             )
+        return [flag for doubt in changes.doubts for flag in doubt.raised]
 
     def _other(self, event: Amendment | Aside, value: bytes, offset: int) -> Refused | None:
         """An event that is no report: amendments change the definition, the others are kept for the results."""
@@ -225,7 +233,7 @@ class Owned:
 
     def _amend(self, event: Amendment, raw: bytes, offset: int) -> Refused | None:
         chain = chain_hash(self.fold.plan.chain, raw)
-        refused = self.fold.amend(event.to_domain(), chain)
+        refused = self.fold.amend(event.to_domain(), chain, offset)
         if refused is None:
             self._entries.append(packed.Entry(entry="amendment", offset=offset, event=msgspec.Raw(raw), chain=chain))
         return refused
@@ -250,6 +258,7 @@ class Owned:
             packed.follow(waits, entry)
             raw = bytes(entry.event)
             if not raw:
+                self._replayed.append(entry)
                 continue
             event = decode_known(raw)
             self._seen[event.id] = hashlib.blake2b(raw, digest_size=16).digest()

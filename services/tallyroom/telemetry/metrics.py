@@ -38,6 +38,7 @@ class TabulatorMetrics:
     late: Counter
     quarantined: Counter  # by reason
     accepted_decreases: Counter
+    flags: Counter  # by code
     apply_seconds: Histogram
     applied_latency: Histogram
     partition_lag: Gauge  # by partition
@@ -74,6 +75,7 @@ def tabulator_metrics(registry: CollectorRegistry) -> TabulatorMetrics:
         accepted_decreases=Counter(
             "tallyroom_accepted_decreases", "Figures that an accepted report lowered.", registry=r
         ),
+        flags=Counter("tallyroom_flags", "Plausibility flags raised, by code.", ["code"], registry=r),
         apply_seconds=Histogram(
             "tallyroom_apply_seconds", "One group commit to the store.", buckets=_APPLY_S, registry=r
         ),

@@ -1,0 +1,200 @@
+"""Plausibility of one unit's reports: rules that look at its newest figures, at those before them, and at the definition.
+
+They cost an ordinary report two comparisons (`Rules.odd`) and, if it supersedes another, two sums (`Rules.leaps`); only what these
+find strange is looked at closely. What looks across units or at the clock is in `tallyroom.tabulation.watch`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tallyroom.domain.checks import SELECTIONS
+from tallyroom.domain.election import PreviousCounts
+from tallyroom.domain.plausibility import OF_REPORTS, Flag, Plausibility
+
+if TYPE_CHECKING:  # a plan holds its contests' rules
+    from tallyroom.tabulation.plan import ContestPlan, Figures
+
+NO_LIMIT: Final = 1 << 62
+"""Ballots cast of a unit whose register is not known."""
+_DIGIT: Final = (Fraction(19, 2), Fraction(11))
+"""A figure with a digit too many is ten times as high, and up to nine votes more."""
+_TIMES: Final = 10
+_FEW: Final = 10
+"""Figures below it are ten times as high by chance."""
+_GROWTH: Final = (5, 4)
+"""A step that adds less than a quarter to a unit's figures is an ordinary one."""
+
+
+class Flagged(NamedTuple):
+    """Figures that are doubtful: which rule says so, in plain English, and the figures it looked at."""
+
+    code: Flag
+    text: str
+    figures: Mapping[str, int]
+
+
+class Rules:
+    """The rules of one contest with their thresholds as integers."""
+
+    def __init__(self, contest: "ContestPlan") -> None:
+        self._contest = contest
+        self.settings = contest.contest.plausibility or Plausibility()
+        self.refuse = frozenset(self.settings.refuse)
+        self._on = OF_REPORTS - frozenset(self.settings.off)
+        self._invalid_at = self._rejected()
+        self._one = Fraction(self.settings.one_selection)
+        self._invalid = Fraction(self.settings.invalid_share)
+        self._swing = Fraction(self.settings.swing)
+        self._over = 1 + Fraction(self.settings.over_register)
+        self._summed = tuple(contest.figures.index(name) for name in contest.summed)
+        previous = contest.contest.previous
+        self._previous: Mapping[str, PreviousCounts] = previous.units if previous and Flag.SWING in self._on else {}
+        self.odd = self._compile()
+
+    def most_cast(self, registered: int | None, group: str | None) -> int:
+        """Ballots cast above which a unit with this register is over it; groups of one unit share a register: no limit."""
+        if registered is None or group is not None or Flag.CAST_OVER_REGISTERED not in self._on:
+            return NO_LIMIT
+        return self.limit(registered)
+
+    def limit(self, registered: int) -> int:
+        """Ballots cast that a register allows, the tolerance included."""
+        return int(registered * self._over)
+
+    def leaps(self, old: "Figures", new: "Figures") -> bool:
+        """Whether the unit's figures grow enough, or vanish, so that a rule about steps should look."""
+        before, after = sum(old), sum(new)
+        return before > 0 and (after * _GROWTH[1] > before * _GROWTH[0] or not after)
+
+    def of_state(self, unit: str, figures: "Figures", most_cast: int, registered: int | None) -> Iterator[Flagged]:
+        """What is doubtful about figures as they stand. ``most_cast``: see there."""
+        yield from self._over_register(figures, most_cast, registered)
+        yield from self._invalid_share(figures)
+        previous = self._previous.get(unit)
+        if previous is not None:
+            yield from self._swings(figures, previous)
+
+    def of_step(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
+        """What is doubtful about the step from one version to the next: at most one rule speaks, the most particular one."""
+        old_votes, new_votes = self._votes(old), self._votes(new)
+        before, after = sum(old_votes), sum(new_votes)
+        if after - before < self.settings.minimum or not before:
+            return
+        for rule in (
+            self._multiple(old, new),
+            self._digit(old_votes, new_votes),
+            self._one_sided(old_votes, new_votes),
+        ):
+            for flagged in rule:
+                if flagged.code in self._on:
+                    yield flagged
+                    return
+
+    def emptied(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
+        """A unit that had votes and brings none any more."""
+        before = sum(self._votes(old))
+        if before and not any(new) and Flag.EMPTIED in self._on:
+            yield Flagged(
+                Flag.EMPTIED, f"The unit had {before} votes and reports none now.", {"before": before, "now": 0}
+            )
+
+    def watches(self, unit: str) -> bool:
+        """Whether the unit has a previous result to be compared with."""
+        return unit in self._previous
+
+    def _compile(self) -> Callable[["Figures", int], bool]:
+        """A function of figures and the most ballots cast: whether `of_state` is worth asking, in two comparisons."""
+        cast_at, minimum = self._contest.cast_at, self.settings.minimum
+        if cast_at is None:
+            return lambda figures, most_cast: False
+        high, low = self._invalid.numerator, self._invalid.denominator
+        if Flag.INVALID_SHARE not in self._on or not self._invalid_at:
+            return lambda figures, most_cast: figures[cast_at] > most_cast
+        if len(self._invalid_at) == 1:
+            at = self._invalid_at[0]
+            return lambda figures, most_cast: (
+                figures[cast_at] > most_cast or figures[at] * low > figures[cast_at] * high >= minimum * high
+            )
+
+        def odd(figures: "Figures", most_cast: int) -> bool:
+            cast = figures[cast_at]
+            return cast > most_cast or sum(figures[at] for at in self._invalid_at) * low > cast * high >= minimum * high
+
+        return odd
+
+    def _rejected(self) -> tuple[int, ...]:
+        return tuple(self._contest.figures.index(n) for n in self.settings.invalid if n in self._contest.measures)
+
+    def _votes(self, figures: "Figures") -> "Figures":
+        return tuple(figures[at] for at in self._summed)
+
+    def _over_register(self, figures: "Figures", most_cast: int, registered: int | None) -> Iterator[Flagged]:
+        if self._contest.cast_at is None or figures[self._contest.cast_at] <= most_cast or registered is None:
+            return
+        cast = figures[self._contest.cast_at]
+        yield Flagged(
+            Flag.CAST_OVER_REGISTERED,
+            f"{cast} ballots cast, {registered} voters registered.",
+            {"cast": cast, "registered": registered},
+        )
+        if Flag.DIGIT_JUMP not in self._on:
+            return
+        for at in self._summed:
+            votes = figures[at]
+            if votes >= _TIMES * _FEW and cast - votes + votes // _TIMES <= most_cast and 2 * votes > cast:
+                name = self._contest.figures[at]
+                text = f"{votes} votes for {name} are more than the register allows; with a digit less they would fit."
+                yield Flagged(Flag.DIGIT_JUMP, text, {name: votes, "registered": registered})
+
+    def _invalid_share(self, figures: "Figures") -> Iterator[Flagged]:
+        if self._contest.cast_at is None or not self._invalid_at or Flag.INVALID_SHARE not in self._on:
+            return
+        cast, rejected = figures[self._contest.cast_at], sum(figures[at] for at in self._invalid_at)
+        if cast >= self.settings.minimum and rejected > self._invalid * cast:
+            text = f"{rejected} of {cast} ballots are rejected, more than {self.settings.invalid_share} of them."
+            yield Flagged(Flag.INVALID_SHARE, text, {"rejected": rejected, "cast": cast})
+
+    def _swings(self, figures: "Figures", previous: PreviousCounts) -> Iterator[Flagged]:
+        now, then = sum(self._votes(figures)), previous.base or sum(previous.counts.values())
+        if min(now, then) < self.settings.minimum:
+            return
+        swung: dict[str, int] = {}
+        for name, votes in previous.counts.items():
+            if name in self._contest.expected_keys:
+                count = figures[self._contest.figures.index(name)]
+                if abs(Fraction(count, now) - Fraction(votes, then)) > self._swing:
+                    swung |= {name: count, f"{name} before": votes}
+        if swung:
+            names = ", ".join(name for name in swung if not name.endswith(" before"))
+            text = f"Shares changed by more than {self.settings.swing} since the previous election: {names}."
+            yield Flagged(Flag.SWING, text, {**swung, SELECTIONS: now, f"{SELECTIONS} before": then})
+
+    def _multiple(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
+        """Every figure is the same multiple of what it was: the same sheets, loaded again."""
+        times, rest = divmod(sum(new), sum(old))
+        if rest or not 2 <= times <= _TIMES or sum(map(bool, old)) < 2:
+            return
+        if all(after == times * before for before, after in zip(old, new, strict=True)):
+            before, after = sum(self._votes(old)), sum(self._votes(new))
+            text = f"Every figure is exactly {times} times what the version before said."
+            yield Flagged(Flag.EXACT_DOUBLE, text, {"times": times, "before": before, "now": after})
+
+    def _digit(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
+        """One selection is ten times as high as before, the others together are not."""
+        low, high = _DIGIT
+        before, after = sum(old), sum(new)
+        for at, (votes, now) in enumerate(zip(old, new, strict=True)):
+            if votes >= _FEW and low * votes <= now < high * votes and (after - now) < 2 * (before - votes):
+                name = self._contest.summed[at]
+                text = f"{name} has {now} votes after {votes}, the others hardly more than before: a digit too many?"
+                yield Flagged(Flag.DIGIT_JUMP, text, {f"{name} before": votes, name: now})
+
+    def _one_sided(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
+        """Nearly everything that was added went to one selection."""
+        added = [max(0, now - before) for before, now in zip(old, new, strict=True)]
+        total, most = sum(added), max(added)
+        if total >= self.settings.minimum and sum(old) >= self.settings.minimum and most >= self._one * total:
+            name = self._contest.summed[added.index(most)]
+            text = f"{most} of {total} votes added went to {name}."
+            yield Flagged(Flag.ONE_SELECTION, text, {name: most, "added": total})
