@@ -1,6 +1,6 @@
-"""Writes schemas/v1/*.schema.json from the wire structs of `tallyroom.codec`.
+"""Writes schemas/v1/*.schema.json from the wire types of `tallyroom.codec`, and schemas/openapi.yaml from the gateway's document.
 
-Run it after a change of the structs, from the top of the checkout, and commit what it writes together with the change:
+Run it after a change of either, from the top of the checkout, and commit what it writes together with the change:
 
     .venv/bin/python schemas/generate.py
 
@@ -11,15 +11,33 @@ only grow by optional fields: recordings and logs of past nights have to stay re
 import sys
 from pathlib import Path
 
+import yaml
+
 from tallyroom.codec.schemas import documents, file_name, render
+from tallyroom.gateway import openapi
 
 FOLDER = Path(__file__).parent / "v1"
 
 
 def outdated(folder: Path) -> dict[Path, bytes]:
-    """Files that are missing or differ from what the structs say, with what they should hold."""
+    """Files that are missing or differ from what the code says, with what they should hold."""
     wanted = {folder / file_name(name): render(schema) for name, schema in documents().items()}
+    wanted[folder.parent / "openapi.yaml"] = as_yaml(openapi.document())
     return {path: data for path, data in wanted.items() if not path.is_file() or path.read_bytes() != data}
+
+
+class Plain(yaml.SafeDumper):
+    """Writes what occurs twice twice: anchors are for machines."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """See PyYAML."""
+        return True
+
+
+def as_yaml(document: object) -> bytes:
+    """A document as it is committed: members in their own order."""
+    text: str = yaml.dump(document, Dumper=Plain, sort_keys=False, allow_unicode=True, width=128)
+    return text.encode()
 
 
 def main(arguments: list[str]) -> int:

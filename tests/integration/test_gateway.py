@@ -15,12 +15,14 @@ from prometheus_client import CollectorRegistry
 from tallyroom.domain.election import Definition
 from tallyroom.domain.errors import SettingError
 from tallyroom.gateway import run_gateway
+from tallyroom.gateway.access import Doorkeeper
 from tallyroom.gateway.app import Gateway, Showing
 from tallyroom.gateway.hub import Hub
+from tallyroom.gateway.keyring import KeyRing
 from tallyroom.gateway.server import http_server
 from tallyroom.gateway.stream import Streams
 from tallyroom.night.night import free_port
-from tallyroom.settings import Settings
+from tallyroom.settings import Access, Settings
 from tallyroom.store import MemoryStore
 from tallyroom.telemetry.metrics import gateway_metrics
 from tallyroom.telemetry.ops import Health, OpsServer
@@ -222,7 +224,8 @@ async def test_an_ops_port_that_is_not_set_is_a_free_one() -> None:
 async def test_a_client_that_stops_reading_is_cut_and_others_are_not_held_up() -> None:
     registry = CollectorRegistry()
     metrics, hub = gateway_metrics(registry), Hub()
-    app = Gateway(ELECTION, Showing(hub), Streams(hub, metrics, heartbeat=0.2, patience=0.5), metrics)
+    door = Doorkeeper(Access(), KeyRing(), metrics)
+    app = Gateway(ELECTION, Showing(hub), Streams(hub, metrics, door, heartbeat=0.2, patience=0.5), metrics, door)
     port = free_port()
     server = http_server(app, "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())

@@ -11,7 +11,7 @@ import httpx
 from tallyroom.domain.election import Definition
 from tallyroom.gateway import run_gateway
 from tallyroom.night.night import free_port
-from tallyroom.settings import Settings
+from tallyroom.settings import Access, Settings
 from tallyroom.store import MemoryStore, RevisionStore
 from tests.support.revisions import ELECTION, Press
 
@@ -36,11 +36,16 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def gateway(store: RevisionStore | None = None) -> AsyncIterator[Running]:
-    """A running gateway over this store (None: a memory store); its press has published nothing yet."""
+async def gateway(
+    store: RevisionStore | None = None, access: Access | None = None, environment: str = "simulation"
+) -> AsyncIterator[Running]:
+    """A running gateway over this store (None: a memory store); its press has published nothing yet.
+
+    ``access`` None: everybody may read, at any rate, as tests do.
+    """
     store, stop = store or MemoryStore(), asyncio.Event()
-    settings = Settings(http_port=free_port(), ops_port=free_port())
-    serving = asyncio.create_task(run_gateway(settings, cast(Definition, Named()), store, stop))
+    settings = Settings(http_port=free_port(), ops_port=free_port(), access=access or Access(rate=0))
+    serving = asyncio.create_task(run_gateway(settings, cast(Definition, Named(environment=environment)), store, stop))
     url, ops = f"http://127.0.0.1:{settings.http_port}", f"http://127.0.0.1:{settings.ops_port}"
     try:
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:

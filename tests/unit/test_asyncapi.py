@@ -1,7 +1,6 @@
 """schemas/asyncapi.yaml says what the code does: topics, event types, headers, refusal codes; every reference leads somewhere."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tallyroom.log.topics import events_topic, quarantine_topic
 from tallyroom.producer.entries import entries_of
 from tallyroom.tabulation.supersede import Refused
 from tallyroom.tabulator.quarantine import quarantine_entry
+from tests.support.references import references
 from tests.support.signing import HALL
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -31,19 +31,6 @@ def example(tag: str) -> tuple[AnyEvent, bytes]:
     paths = sorted((SCHEMAS / "v1" / "examples" / "valid").glob(f"{tag}*.json"))
     data = paths[0].read_bytes()
     return decode_event(data), data
-
-
-def references(node: object) -> Iterator[str]:
-    """Every $ref below the node."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "$ref":
-                yield value
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from references(item)
 
 
 def resolved(reference: str) -> Any:

@@ -6,13 +6,14 @@ writes the documents, a test compares the committed ones.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from tallyroom.codec.definition import DefinitionWire
 from tallyroom.codec.events import EVENT_TYPES
+from tallyroom.codec.snapshot import Snapshot
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 VERSION: Final = "v1"
@@ -25,11 +26,18 @@ _ZONED: Final = "([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 
 
 def documents() -> Mapping[str, Schema]:
-    """Every schema document by its name: the event types, ``event`` (any of them) and ``definition``."""
+    """Every schema document by its name: the event types, ``event`` (any of them), ``definition`` and ``snapshot``."""
     made = {_tag(event): _document(_tag(event), event) for event in EVENT_TYPES}
     made["event"] = _any_event()
     made["definition"] = _document("definition", DefinitionWire)
+    made["snapshot"] = _document("snapshot", Snapshot)
     return made
+
+
+def components(types: Sequence[type[msgspec.Struct]], ref_template: str) -> dict[str, Schema]:
+    """Schemas of these types and of what they refer to, by name, for documents that hold several."""
+    _, parts = msgspec.json.schema_components(types, ref_template=ref_template)
+    return {name: _tidy(parts[name]) for name in sorted(parts)}
 
 
 def file_name(name: str) -> str:

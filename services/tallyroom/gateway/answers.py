@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tallyroom.gateway.encoding import Encoded, Headers, Resource, chosen, names_tag
 from tallyroom.gateway.problem import Problem
@@ -10,7 +10,7 @@ from tallyroom.gateway.problem import Problem
 PREFLIGHT: Final[Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
-    (b"access-control-allow-headers", b"if-none-match, last-event-id"),
+    (b"access-control-allow-headers", b"authorization, if-none-match, last-event-id"),
     (b"access-control-max-age", b"86400"),
     (b"allow", b"GET, HEAD, OPTIONS"),
 ]
@@ -55,6 +55,23 @@ async def respond(send: Send, status: int, headers: Headers, body: bytes) -> Non
     """A whole response."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def private(send: Send) -> Send:
+    """A ``send`` for answers that not everybody may have: no shared cache may keep them for the next who asks."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [_private(name, value) for name, value in message["headers"]]
+        await send(message)
+
+    return sending
+
+
+def _private(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name == b"cache-control":
+        return name, value.replace(b"public", b"private")
+    return name, b"accept-encoding, authorization" if name == b"vary" else value
 
 
 class Served:

@@ -11,8 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tallyroom.gateway import pages, representation
-from tallyroom.gateway.answers import Served, answer, preflight, refuse
+from tallyroom.codec.apikeys import Scope as KeyScope
+from tallyroom.gateway import openapi, pages, representation
+from tallyroom.gateway.access import Doorkeeper
+from tallyroom.gateway.answers import Served, answer, preflight, private, refuse
 from tallyroom.gateway.encoding import Resource
 from tallyroom.gateway.hub import Hub
 from tallyroom.gateway.problem import Problem, no_such_path, nothing_yet, wrong_method
@@ -23,15 +25,19 @@ from tallyroom.telemetry.metrics import GatewayMetrics
 
 _METHODS: Final = frozenset({"GET", "HEAD"})
 _ELECTION: Final = "/v1/elections/{election}"
-TEMPLATES: Final = (
-    "/",
-    "/static/{file}",
-    "/v1/elections",
-    f"{_ELECTION}/definition",
-    f"{_ELECTION}/snapshot",
-    f"{_ELECTION}/stream",
-)
-"""Every route; what a request is counted under, or ``other``."""
+_STATIC: Final = "/static/{file}"
+_SNAPSHOT: Final = f"{_ELECTION}/snapshot"
+_STREAM: Final = f"{_ELECTION}/stream"
+TEMPLATES: Final[dict[str, KeyScope | None]] = {
+    "/": None,
+    _STATIC: None,
+    "/v1/openapi.json": None,
+    "/v1/elections": KeyScope.SNAPSHOT,
+    f"{_ELECTION}/definition": KeyScope.SNAPSHOT,
+    _SNAPSHOT: KeyScope.SNAPSHOT,
+    _STREAM: KeyScope.STREAM,
+}
+"""Every route, with the scope that it needs where the gateway is not public. Requests are counted under these, or ``other``."""
 
 
 class Showing:
@@ -65,14 +71,23 @@ class Showing:
 class Gateway:
     """The application of one election."""
 
-    def __init__(self, election: str, showing: Showing, streams: Streams, metrics: GatewayMetrics) -> None:
+    def __init__(
+        self,
+        election: str,
+        showing: Showing,
+        streams: Streams,
+        metrics: GatewayMetrics,
+        door: Doorkeeper,
+        frame_ancestors: str = "'self'",
+    ) -> None:
         self._election = election
         self._showing = showing
         self._streams = streams
+        self._door = door
         self._metrics = metrics
         self._snapshot_path = f"/v1/elections/{election}/snapshot"
         self._stream_path = f"/v1/elections/{election}/stream"
-        self._ordinary = self._starlette()
+        self._ordinary = self._starlette(frame_ancestors)
         self._seconds = {name: metrics.http_request_seconds.labels(route=name) for name in (*TEMPLATES, "other")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,16 +96,19 @@ class Gateway:
             return
         started = time.perf_counter()
         template = self._template(scope["path"])
+        if not self._door.public:
+            send = private(send)
         try:
             status = await self._answer(scope, receive, send, template)
         except Problem as problem:
             status = await refuse(scope, send, problem)
         self._metrics.http_requests.labels(route=template, status=str(status)).inc()
-        if template != TEMPLATES[-1]:
+        if template != _STREAM:
             self._seconds[template].observe(time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, template: str) -> int:
         method, path = scope["method"], scope["path"]
+        client = self._door.admit(scope, TEMPLATES.get(template) if method in _METHODS else None)
         if method == "OPTIONS":
             return await preflight(send)
         if method not in _METHODS:
@@ -98,7 +116,7 @@ class Gateway:
         if path == self._snapshot_path:
             return await answer(scope, send, self._snapshot(scope["query_string"]))
         if path == self._stream_path:
-            await self._streams.serve(scope, receive, send, lambda: self._showing.current)
+            await self._streams.serve(scope, receive, send, client, lambda: self._showing.current)
             return 200
         watched = _Watched(send)
         await self._ordinary(scope, receive, watched)
@@ -111,20 +129,21 @@ class Gateway:
 
     def _template(self, path: str) -> str:
         if path == self._snapshot_path:
-            return TEMPLATES[4]
+            return _SNAPSHOT
         if path == self._stream_path:
-            return TEMPLATES[5]
+            return _STREAM
         if path.startswith("/static/"):
-            return TEMPLATES[1]
+            return _STATIC
         if path == f"/v1/elections/{self._election}/definition":
-            return TEMPLATES[3]
+            return f"{_ELECTION}/definition"
         return path if path in TEMPLATES else "other"
 
-    def _starlette(self) -> Starlette:
-        files = pages.load()
+    def _starlette(self, frame_ancestors: str) -> Starlette:
+        files = pages.load(frame_ancestors)
         routes = [
             Route("/", Served(files["index.html"])),
             *(Route(f"/static/{name}", Served(file)) for name, file in files.items() if name != "index.html"),
+            Route("/v1/openapi.json", Served(Resource(openapi.encoded(), representation.JSON))),
             Route("/v1/elections", _Route(self._elections)),
             Route("/v1/elections/{election}/{resource}", _Route(self._of_election)),
         ]
@@ -192,6 +211,6 @@ async def _unmatched(request: Request, error: HTTPException) -> Response:
     return Response(b"" if request.method == "HEAD" else body, problem.status, headers)
 
 
-def build_app(election: str, showing: Showing, metrics: GatewayMetrics) -> ASGIApp:
-    """The application that serves what ``showing`` holds; a feed moves that."""
-    return Gateway(election, showing, Streams(showing.hub, metrics), metrics)
+def build_app(election: str, showing: Showing, metrics: GatewayMetrics, door: Doorkeeper, ancestors: str) -> ASGIApp:
+    """The application that serves what ``showing`` holds (a feed moves that) to whom ``door`` admits."""
+    return Gateway(election, showing, Streams(showing.hub, metrics, door), metrics, door, ancestors)

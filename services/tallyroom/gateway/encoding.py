@@ -22,6 +22,16 @@ _INLINE: Final = 32_768
 FRESH: Final = "public, max-age=1, stale-while-revalidate=5, stale-if-error=86400"
 """Caches in between ask again every second, and keep the last good figures if we are gone."""
 
+SEALED: Final = (("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),)
+"""Of everything that is no page: nothing in it is ever run, loaded or framed."""
+
+SECURITY: Final[Headers] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+]
+"""Of every answer with a body. The last: what is public may be loaded from any page, however it isolates itself."""
+
 _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -81,7 +91,12 @@ class Resource:
     """A resource in one state. Each coding is made when it is first asked for, then kept as long as the state."""
 
     def __init__(
-        self, identity: bytes, media_type: str, cache_control: str = FRESH, extra: tuple[tuple[str, str], ...] = ()
+        self,
+        identity: bytes,
+        media_type: str,
+        cache_control: str = FRESH,
+        extra: tuple[tuple[str, str], ...] = (),
+        policy: tuple[tuple[str, str], ...] = SEALED,
     ) -> None:
         self._identity = identity
         self._common: Headers = [
@@ -89,9 +104,9 @@ class Resource:
             (b"vary", b"accept-encoding"),
             (b"access-control-allow-origin", b"*"),
             (b"access-control-expose-headers", b"etag, tallyroom-definition"),
-            (b"x-content-type-options", b"nosniff"),
-            *((name.encode(), value.encode()) for name, value in extra),
+            *_lines(extra),
         ]
+        self._security: Headers = [*SECURITY, *_lines(policy)]
         self._type = media_type
         self._made: dict[Coding, Encoded] = {}
         self._making: dict[Coding, asyncio.Task[Encoded]] = {}
@@ -126,10 +141,15 @@ class Resource:
             (b"content-type", self._type.encode()),
             (b"content-length", str(len(body)).encode()),
             *common,
+            *self._security,
         ]
         if body is not self._identity:
             headers.append((b"content-encoding", coding.encode()))
         return Encoded(body, tag, headers, common)
+
+
+def _lines(pairs: tuple[tuple[str, str], ...]) -> Headers:
+    return [(name.encode(), value.encode()) for name, value in pairs]
 
 
 def _compressed(data: bytes, coding: Coding) -> bytes:

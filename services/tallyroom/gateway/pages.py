@@ -17,15 +17,22 @@ _CACHE: Final = "no-cache"
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
 )
+_FRAMED: Final = {"'none'": "DENY", "'self'": "SAMEORIGIN"}
+"""The same for browsers that do not know frame-ancestors, where they can say it."""
 
 
-def load() -> dict[str, Resource]:
-    """Resources by file name."""
-    extra = (("content-security-policy", _POLICY), ("referrer-policy", "no-referrer"))
+def load(frame_ancestors: str) -> dict[str, Resource]:
+    """Resources by file name; ``frame_ancestors``: who may show the page in a frame, as CSP says it."""
+    policy = [
+        ("content-security-policy", _POLICY.format(ancestors=frame_ancestors)),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+    ]
+    if frame_ancestors in _FRAMED:
+        policy.append(("x-frame-options", _FRAMED[frame_ancestors]))
     return {
-        entry.name: Resource(entry.read_bytes(), media_type, _CACHE, extra)
+        entry.name: Resource(entry.read_bytes(), media_type, _CACHE, policy=tuple(policy))
         for entry in files("tallyroom.gateway").joinpath("page").iterdir()
         if (media_type := _TYPES.get(f".{entry.name.rpartition('.')[2]}")) is not None
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tallyroom.gateway.encoding import Headers
+from tallyroom.gateway.encoding import SEALED, SECURITY, Headers
 
 
 class Problem(Exception):
@@ -48,7 +48,9 @@ class Problem(Exception):
             (b"content-length", str(length).encode()),
             (b"cache-control", b"no-store"),
             (b"access-control-allow-origin", b"*"),
-            (b"x-content-type-options", b"nosniff"),
+            (b"access-control-expose-headers", b"retry-after"),
+            *SECURITY,
+            *((name.encode(), value.encode()) for name, value in SEALED),
             *((name.lower().encode(), value.encode()) for name, value in self._headers.items()),
         ]
 

@@ -1,6 +1,7 @@
 """Runs a gateway: feed, HTTP server (granian, in this event loop) and ops port, until it is told to stop."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,9 +11,11 @@ from starlette.types import ASGIApp
 
 from tallyroom.domain.election import Definition
 from tallyroom.domain.errors import TallyroomError
+from tallyroom.gateway.access import Doorkeeper
 from tallyroom.gateway.app import Showing, build_app
 from tallyroom.gateway.feed import Feed, Published
 from tallyroom.gateway.hub import Hub
+from tallyroom.gateway.keyring import KeyRing
 from tallyroom.settings import DEFAULT_OPS_PORT, Settings
 from tallyroom.telemetry.logs import get_logger
 from tallyroom.telemetry.metrics import GatewayMetrics, gateway_metrics, new_registry
@@ -32,16 +35,21 @@ async def run_gateway(settings: Settings, definition: Definition, store: Publish
     registry = new_registry("gateway")
     metrics = gateway_metrics(registry)
     showing = Showing(Hub())
+    access = settings.access
+    keys = KeyRing(access.keys)
+    keys.load()
+    door = Doorkeeper(access, keys, metrics)
     feed = Feed(store, (definition.election, str(definition.environment)), metrics, showing.moved)
     _measure_age(metrics, feed)
     ops_port = DEFAULT_OPS_PORT if settings.ops_port is None else settings.ops_port
     port = _free(settings.host, settings.http_port)
     async with OpsServer(registry, lambda: _health(feed), ops_port, settings.host) as ops:
-        server = http_server(build_app(definition.election, showing, metrics), settings.host, port)
+        app = build_app(definition.election, showing, metrics, door, access.frame_ancestors)
+        server = http_server(app, settings.host, port)
         get_logger("gateway").info(
             "serving", election=definition.election, url=f"http://{settings.host}:{port}", ops=ops.url
         )
-        await _until_stopped(feed, server, showing.hub, stop)
+        await _until_stopped((feed.run(), keys.follow()), server, showing.hub, stop)
 
 
 def http_server(app: ASGIApp, host: str, port: int) -> Server:
@@ -57,21 +65,23 @@ def http_server(app: ASGIApp, host: str, port: int) -> Server:
     )
 
 
-async def _until_stopped(feed: Feed, server: Server, hub: Hub, stop: asyncio.Event) -> None:
+async def _until_stopped(
+    following: Iterable[Coroutine[None, None, None]], server: Server, hub: Hub, stop: asyncio.Event
+) -> None:
     serving = asyncio.create_task(server.serve(), name="http server")
-    following = asyncio.create_task(feed.run(), name="feed")
+    tasks = [asyncio.create_task(work) for work in following]
     stopped = asyncio.create_task(stop.wait(), name="stop")
     try:
-        await asyncio.wait({serving, following, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (following, stopped):
+        for task in (*tasks, stopped):
             task.cancel()
         hub.close()
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_STOP_S)
         serving.cancel()
     if not stop.is_set():
-        for task in (following, serving):
+        for task in (*tasks, serving):
             if task.done() and not task.cancelled():
                 task.result()
         raise ServerFailed("The HTTP server ended by itself.", "read the lines before; the supervisor starts it again")

@@ -6,8 +6,9 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from tallyroom.gateway.answers import header
-from tallyroom.gateway.encoding import Headers
+from tallyroom.gateway.access import Client, Doorkeeper
+from tallyroom.gateway.answers import header, respond
+from tallyroom.gateway.encoding import SECURITY, Headers
 from tallyroom.gateway.frames import HEARTBEAT, OPENING
 from tallyroom.gateway.hub import Hub, Listener
 from tallyroom.gateway.query import parameters
@@ -24,7 +25,7 @@ _HEADERS: Final[Headers] = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"access-control-allow-origin", b"*"),
-    (b"x-content-type-options", b"nosniff"),
+    *SECURITY,
     (b"x-accel-buffering", b"no"),  # a proxy that collects the response would hold back every event
 ]
 
@@ -43,20 +44,37 @@ class Streams:
     """Serves streams from a hub."""
 
     def __init__(
-        self, hub: Hub, metrics: GatewayMetrics, heartbeat: float = HEARTBEAT_S, patience: float = SEND_S
+        self,
+        hub: Hub,
+        metrics: GatewayMetrics,
+        door: Doorkeeper,
+        heartbeat: float = HEARTBEAT_S,
+        patience: float = SEND_S,
     ) -> None:
         self._hub = hub
+        self._door = door
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._patience = patience
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, current: Callable[[], State | None]) -> None:
-        """Send events until the client leaves, falls behind, or the gateway ends. Raises Problem 400."""
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, client: Client, current: Callable[[], State | None]
+    ) -> None:
+        """Send events until the client leaves, falls behind, or the gateway ends. Raises Problem 400, 429, 503."""
         known = last_event_id(scope)
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         if scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": b""})
+            await respond(send, 200, _HEADERS, b"")
             return
+        self._door.enter(client)
+        try:
+            await self._serve(receive, send, known, current)
+        finally:
+            self._door.leave(client)
+
+    async def _serve(
+        self, receive: Receive, send: Send, known: str | None, current: Callable[[], State | None]
+    ) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         listener = self._hub.join(current(), known)
         watcher = asyncio.create_task(_until_gone(receive, listener), name="stream client")
         self._metrics.stream_clients.inc()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import socket
 import time
@@ -127,8 +128,12 @@ class Night:
         for number in range(1, self._tabulators + 1):
             await self.group.start(f"tabulator-{number}", ["tabulator", self._argument], environment)
         await self.group.start("publisher", ["publisher", self._argument], environment)
-        ports = {"TALLYROOM_HTTP_PORT": str(self._ports.http), "TALLYROOM_OPS_PORT": str(self._ports.ops)}
-        await self.group.start("gateway", ["gateway", self._argument], {**environment, **ports})
+        gateway = {
+            "TALLYROOM_HTTP_PORT": str(self._ports.http),
+            "TALLYROOM_OPS_PORT": str(self._ports.ops),
+            "TALLYROOM_PUBLIC": os.environ.get("TALLYROOM_PUBLIC") or "true",  # a night is there to be looked at
+        }
+        await self.group.start("gateway", ["gateway", self._argument], {**environment, **gateway})
 
     async def wait_ready(self, timeout: float = READY_S) -> None:
         """Wait until the gateway serves a first revision. Raises ServiceFailed, NotInTime."""

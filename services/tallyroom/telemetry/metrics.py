@@ -142,6 +142,7 @@ class GatewayMetrics:
     snapshot_stale: Gauge
     http_requests: Counter  # by route template and status
     http_request_seconds: Histogram  # by route template
+    http_refused: Counter  # by reason
     stream_clients: Gauge
     stream_cut: Counter
 
@@ -164,6 +165,12 @@ def gateway_metrics(registry: CollectorRegistry) -> GatewayMetrics:
             "Time to answer, by route template; streams are not in it.",
             ["route"],
             buckets=_HTTP_S,
+            registry=r,
+        ),
+        http_refused=Counter(
+            "tallyroom_http_refused",
+            "Requests refused for their key, their rate, or the number of open streams.",
+            ["reason"],
             registry=r,
         ),
         stream_clients=Gauge("tallyroom_stream_clients", "Open event streams.", registry=r),
