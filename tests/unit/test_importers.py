@@ -10,13 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from tallyroom.apportionment.allocate import apportion
+from tallyroom.apportionment.model import Apportionment, Figures
+from tallyroom.apportionment.rules import problem_of
 from tallyroom.codec.events import Report, decode_event
 from tallyroom.domain.election import UnitKind
 from tallyroom.domain.errors import RecordingError
 from tallyroom.recordings.builtin import CHECKOUT
 from tallyroom.recordings.format import DEFINITION, EVENTS, MANIFEST, Recording
-from tallyroom.recordings.nights import IMPORTERS, import_night
+from tallyroom.recordings.nights import IMPORTERS, bw2025_constituencies, import_night
+from tallyroom.recordings.nights.bw2025 import constituency_contest
 from tallyroom.recordings.nights.bw2025_names import PARTIES
+from tallyroom.recordings.nights.common import Archive
 from tests.support.folding import folded
 from tests.support.shared import archived_night
 
@@ -109,14 +114,21 @@ def test_bw_fallen_figures_are_rows_of_the_source(imported: Import) -> None:
     """546 rows of 221 municipalities, cast and registered once each; both reports of a municipality carry them."""
     expect = imported(BW).manifest.expect
     assert (expect["decreases"], expect["decreases_units"]) == (546, 221)
+    assert expect["decreases_tabulated"] == len(fallen(imported(BW)))
+    of_the_state = [fall for fall in fallen(imported(BW)) if fall[0] in ("first", "second")]
     cast, registered = 47, 5
-    assert expect["decreases_tabulated"] == 546 + cast + registered == 598
+    assert len(of_the_state) == 546 + cast + registered == 598
+
+
+def fallen(recording: Recording) -> list[tuple[str, str, str]]:
+    """(contest, unit, figure) of everything that fell."""
+    return [(fall.leaf.plan.id, fall.leaf.unit, name) for fall in folded(recording).decreases for name in fall.fell]
 
 
 def test_bw_every_fallen_row_of_the_source_is_labelled(imported: Import) -> None:
-    labelled = folded(imported(BW)).decreases
-    first = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "first" for name in fall.fell}
-    second = {(fall.leaf.unit, name) for fall in labelled if fall.leaf.plan.id == "second" for name in fall.fell}
+    labelled = fallen(imported(BW))
+    first = {(unit, name) for contest, unit, name in labelled if contest == "first"}
+    second = {(unit, name) for contest, unit, name in labelled if contest == "second"}
     both = {(unit, name) for unit, name in first & second if name in ("cast", "registered")}
     assert len(first) + len(second) - len(both) == 546
     assert len({unit for unit, _ in first | second}) == 221
@@ -130,7 +142,12 @@ def test_bw_a_register_that_changed_is_reported_in_both_contests(imported: Impor
     defined = {unit.id: unit.registered for unit in imported(BW).definition().units}
     changed = [report for report in reports(imported(BW)) if report.registered is not None]
     assert all(report.registered != defined[report.unit] for report in changed)
-    assert Counter(report.contest for report in changed) == {"first": 14, "second": 14}
+    of_state, of_constituencies = (
+        Counter(report.contest for report in changed if (report.contest in ("first", "second")) is state)
+        for state in (True, False)
+    )
+    assert of_state == {"first": 14, "second": 14}
+    assert of_constituencies.total() == 14
     newest = {(report.contest, report.unit): report for report in changed}
     assert defined["08136089"] == 2891
     assert {newest[contest, "08136089"].registered for contest in ("first", "second")} == {2637}
@@ -153,9 +170,43 @@ def test_bw_postal_units_have_no_roll(imported: Import) -> None:
 def test_bw_districts_are_named_and_hold_every_municipality(imported: Import) -> None:
     definition = imported(BW).definition()
     assert len([area for area in definition.areas if area.level == "district"]) == 44
-    assert all(area == unit[:5] for contest in definition.contests for unit, area in contest.units.items())
+    assert all(area == unit[:5] for contest in definition.contests[:2] for unit, area in contest.units.items())
     names = {unit.id: unit.names["de"] for unit in definition.units}
     assert names["08211000"] == "Baden-Baden, Stadt"
+
+
+def test_bw_constituencies_are_those_of_the_source(imported: Import) -> None:
+    """Every constituency's figures, summed over the municipalities assigned to it, are the source's own row of it."""
+    said: dict[str, dict[str, int]] = {}
+    for row in Archive(archived_night(BW)).rows("events.csv.gz"):
+        if row["level"] == "constituency" and row["area_id"] != "BW" and row["contest"] in ("", "first"):
+            said.setdefault(row["area_id"], {})[row["option"]] = int(row["votes"])
+    golden = imported(BW).manifest.golden
+    assert len(said) == 38
+    for number, figures in said.items():
+        totals = golden[constituency_contest(number)]
+        assert totals.counts == {PARTIES[name][0]: figures[name] for name in PARTIES if name in figures}
+        assert totals.ballots == {name: figures[name] for name in ("cast", "valid", "invalid")}
+        assert totals.voters_registered == figures["registered"]
+    units = Counter(unit for c in imported(BW).definition().contests[2:] for unit in c.units)
+    assert set(units.values()) == {1}
+    assert len(units) == 1103 + 2
+
+
+def test_bw_a_pool_has_the_voters_of_its_constituency(imported: Import) -> None:
+    definition = imported(BW).definition()
+    pools = {pool.id: pool.registered for pool in definition.pools}
+    voters: Counter[str] = Counter()
+    for unit in definition.units:
+        voters[unit.pool or "Stuttgart as a whole"] += unit.registered or 0
+    assert voters.pop("Stuttgart as a whole") == 363826
+    assert voters == pools
+
+
+def test_bw_a_municipality_in_the_wrong_constituency_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bw2025_constituencies._BY_MUNICIPALITY, "08115046", "260")
+    with pytest.raises(RecordingError, match=r"constituency 26[02] do not add up"):
+        import_night(archived_night(BW), tmp_path)
 
 
 def test_bw_built_in_night_is_what_the_importer_makes(imported: Import) -> None:
@@ -206,8 +257,32 @@ def test_us_equals_the_totals_of_the_archive(imported: Import) -> None:
     assert sum(totals.counts["biden"] for totals in golden.values()) == sums["Biden"]
     assert sum(totals.counts["trump"] for totals in golden.values()) == sums["Trump"]
     assert sum(totals.ballots["cast"] for totals in golden.values()) == sums["all"]
-    assert sum(totals.units_partial for totals in golden.values()) == 23
-    assert sum(totals.units_reported for totals in golden.values()) == 51 - 23
+    assert {(totals.units_partial, totals.units_reported) for totals in golden.values()} == {(1, 0)}
+
+
+def test_us_precincts_are_not_all(imported: Import) -> None:
+    """In 28 states every precinct reported; ballots came after that, and so a state has one part more than precincts."""
+    newest = {report.unit: report for report in reports(imported(US))}
+    parts = [report.parts for report in newest.values() if report.parts is not None]
+    assert len(parts) == 51
+    assert sum(part.expected - part.reported == 1 for part in parts) == 28
+    done: dict[str, int] = {}
+    for report in reports(imported(US)):
+        if report.parts is not None and report.parts.expected - report.parts.reported == 1:
+            done.setdefault(report.unit, report.ballots["cast"])
+    assert newest["alaska"].ballots["cast"] - done["alaska"] == 168_560
+    assert newest["mississippi"].ballots["cast"] - done["mississippi"] == 72_162
+
+
+def test_us_electors_of_districts_are_given_to_nobody(imported: Import) -> None:
+    definition, golden = imported(US).definition(), imported(US).manifest.golden
+    (college,) = definition.bodies
+    taken: Counter[str] = Counter()
+    for contest, electors in college.weights.items():
+        counts = golden[contest].counts
+        taken[max(counts, key=lambda name: counts[name])] += electors
+    assert taken == {"biden": 304, "trump": 229}
+    assert college.seats - taken.total() == 5
 
 
 def test_us_falls_are_those_of_the_archive(imported: Import) -> None:
@@ -271,6 +346,26 @@ def test_gr_equals_the_totals_of_the_archive(imported: Import) -> None:
     definition = imported(GR).definition()
     assert len([s for s in definition.contests[0].selections if s.parent is not None]) == said["candidates"]
     assert len([unit for unit in definition.units if unit.registered is None]) == 10
+
+
+def test_gr_seats_follow_from_the_counts(imported: Import) -> None:
+    """Whole quotas, then largest remainders; every list has more than 75 per cent of a quota."""
+    counts = imported(GR).manifest.golden["council"].counts
+    lists = {name: votes for name, votes in counts.items() if name.count("-") == 1}
+    quota = Fraction(sum(lists.values()), 17)
+    assert all(4 * votes >= 3 * quota for votes in lists.values())
+    seats = Counter({name: votes // quota for name, votes in lists.items()})
+    seats.update(sorted(lists, key=lambda name: lists[name] % quota, reverse=True)[: 17 - seats.total()])
+    assert sorted(seats.values()) == [1, 2, 2, 2, 2, 2, 3, 3]
+    contest = imported(GR).definition().contests[0]
+    problem = problem_of(contest, Figures(votes=lists))
+    assert problem is not None
+    made = apportion(problem)
+    assert isinstance(made, Apportionment)
+    candidates = [s.list_candidates or 0 for s in contest.selections if s.parent is None]
+    assert sum(candidates) == 251
+    assert min(candidates) > max(seats.values())
+    assert made.seats == seats
 
 
 @pytest.mark.parametrize("name", [TK, GR])

@@ -1,6 +1,6 @@
 """Council of West Maas en Waal 2022: eight lists with 251 candidates in 21 polling stations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,15 +9,19 @@ from typing import Any, Final
 from tallyroom.domain.election import (
     Accounting,
     Area,
+    Body,
     CandidateVotes,
     Contest,
     Definition,
     Environment,
     Identity,
+    Majority,
     ReportingUnit,
     Role,
+    Rule,
     Selection,
     Source,
+    Threshold,
     UnitKind,
     VoterPool,
 )
@@ -38,7 +42,18 @@ _NOTES: Final = (
     "Ten of the 21 stations have no roll of their own; the whole municipality has 16,202 voters.",
     "Ballots cast are votes, blank and invalid ballots added up: the file does not state them.",
     "The file numbers candidates without naming them. Candidate votes are part of their list's.",
-    "The archive does not say how many seats the council has, so no seats are shown.",
+    "Seventeen seats, as the law gives a municipality of 15,001 to 20,000 inhabitants; the archive does not say it.",
+    "Which candidates of a list take its seats (by rank, or by preference votes) is not computed.",
+)
+SEATS: Final = 17
+_LAW: Final = (
+    "Gemeentewet, art. 8 (17 members for 15,001 to 20,000 inhabitants); Kieswet, art. P 5 and P 6 (whole quotas), P 8 (fewer than "
+    "19 seats: the rest by largest remainders, among lists with at least 75 per cent of a quota), P 10"
+)
+_CERTAINTY: Final = (
+    "Law cited from memory; seats from the number of inhabitants (about 19,000, from memory; 16,202 voters)."
+    " The threshold is 3/68 of valid votes, 75 per cent of a quota of 1/17. The law's quota is of all valid votes, this one of"
+    " those for lists above the threshold: the same while all eight are above it, as at the end."
 )
 
 
@@ -89,13 +104,34 @@ def _definition(archive: Archive, stations: Mapping[str, _Station]) -> Definitio
         date=date(2022, 3, 16),
         time_zones=("Europe/Amsterdam",),
         languages=("nl", "en"),
-        sources=(Source(id=SOURCE, names={"nl": f"Gemeente {name}"}, may_report=("report",)),),
-        areas=(Area(id=area, level="municipality", names={"nl": name}, codes={"cbs": area}),),
+        sources=(Source(id=SOURCE, names=_municipality(name), may_report=("report",)),),
+        areas=(Area(id=area, level="municipality", names={"nl": name, "en": name}, codes={"cbs": area}),),
         units=tuple(_unit(unit, station) for unit, station in stations.items()),
         contests=(_contest(archive, area, stations),),
-        pools=(VoterPool(id=CONTEST, registered=archive.manifest["registered"], may_be_added=0),),
+        pools=(_pool(archive, name),),
+        bodies=(_council(name),),
         attribution={"en": _attribution(archive)},
         notes={"en": " ".join(_NOTES)},
+    )
+
+
+def _municipality(name: str) -> dict[str, str]:
+    return {"nl": f"Gemeente {name}", "en": f"Municipality of {name}"}
+
+
+def _pool(archive: Archive, name: str) -> VoterPool:
+    """The municipality, in which one may vote at any station (Kieswet, art. J 5)."""
+    registered = archive.manifest["registered"]
+    return VoterPool(id=CONTEST, names=_municipality(name), registered=registered, may_be_added=0)
+
+
+def _council(name: str) -> Body:
+    return Body(
+        id="council",
+        names={"nl": f"Gemeenteraad {name}", "en": f"Council of {name}"},
+        seats=SEATS,
+        contests=(CONTEST,),
+        majorities=(Majority(seats=SEATS // 2 + 1, names={"nl": "meerderheid", "en": "majority"}),),
     )
 
 
@@ -115,7 +151,7 @@ def _contest(archive: Archive, area: str, stations: Mapping[str, _Station]) -> C
     return Contest(
         id=CONTEST,
         names={"nl": "Gemeenteraad", "en": "Municipal council"},
-        selections=tuple(_selection(option, archive.manifest["options"]) for option in ballot),
+        selections=tuple(_selection(option, archive.manifest["options"], ballot) for option in ballot),
         accounting=Accounting(
             measures=("cast", "valid", "blank", "invalid"),
             cast="cast",
@@ -129,14 +165,17 @@ def _contest(archive: Archive, area: str, stations: Mapping[str, _Station]) -> C
         areas={area: None},
         units=dict.fromkeys(stations, area),
         source=SOURCE,
+        rule=Rule(method="hare", seats=SEATS, law=_LAW, thresholds=(Threshold(share="3/68"),), certainty=_CERTAINTY),
     )
 
 
-def _selection(option: str, lists: Mapping[str, str]) -> Selection:
-    """A list, or a candidate as list-candidate."""
+def _selection(option: str, lists: Mapping[str, str], ballot: Iterable[str]) -> Selection:
+    """A list, which can fill as many seats as it has candidates (Kieswet, art. P 10), or a candidate as list-candidate."""
     key, _, position = option.partition("-")
     if not position:
-        return Selection(id=f"list-{key}", names={"nl": lists[key]}, colour=_COLOURS[int(key) - 1])
+        names = {"nl": lists[key], "en": lists[key]}
+        candidates = sum(other.startswith(f"{key}-") for other in ballot)
+        return Selection(id=f"list-{key}", names=names, colour=_COLOURS[int(key) - 1], list_candidates=candidates)
     name = {"nl": f"{lists[key]}, nummer {position}", "en": f"{lists[key]}, number {position}"}
     return Selection(id=f"list-{option}", names=name, role=Role.CANDIDATE, parent=f"list-{key}")
 

@@ -1,5 +1,6 @@
 """House of Representatives of the Netherlands 2023: every municipality, Rotterdam by polling station."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -70,8 +71,31 @@ _NOTES: Final = (
     "Rotterdam is shown by polling station, every other municipality is one unit. A voter may vote at any station of "
     "the municipality, so 37 stations counted more ballots than their roll has voters: a warning, no error.",
     "A list that did not stand in an electoral district has 0 votes there.",
+    "The source does not say how many candidates a list has, so no list's seats are capped (Kieswet, art. P 10).",
 )
-_LAW: Final = "Kieswet, art. P 5 to P 10 (electoral quota, largest averages among lists with at least one quota)"
+_LAW: Final = (
+    "Kieswet, art. P 5 (quota: valid votes by 150), P 6 and P 7 (whole quotas, the rest by largest averages among lists with at "
+    "least one quota, which together is D'Hondt with a threshold of 1/150), P 10 (a list that runs out of candidates)"
+)
+_ENGLISH: Final = {
+    "3": "GreenLeft / Labour Party (PvdA)",
+    "4": "PVV (Party for Freedom)",
+    "6": "SP (Socialist Party)",
+    "7": "Forum for Democracy",
+    "8": "Party for the Animals",
+    "9": "Christian Union",
+    "12": "Reformed Political Party (SGP)",
+    "17": "Pirate Party - The Greens",
+    "18": "BVNL / Van Haga Group",
+    "19": "New Social Contract",
+    "21": "LP (Libertarian Party)",
+    "22": "LEF - For the New Generation",
+    "23": "Together for the Netherlands",
+    "24": "The Netherlands with a PLAN",
+    "25": "Party of Sport",
+    "26": "Political Party for Basic Income",
+}
+"""Where a list's name is said in English; the others keep their own."""
 
 
 @dataclass(slots=True)
@@ -121,9 +145,9 @@ def _definition(archive: Archive, stations: Mapping[str, _Station], lists: Mappi
         date=date(2023, 11, 22),
         time_zones=("Europe/Amsterdam",),
         languages=("nl", "en"),
-        sources=(Source(id=SOURCE, names={"nl": "Kiesraad"}, may_report=("report",)),),
+        sources=(Source(id=SOURCE, names={"nl": "Kiesraad", "en": "Electoral Council"}, may_report=("report",)),),
         areas=tuple(
-            Area(id=row["area_id"], level=row["level"].replace(" ", "_"), names={"nl": row["area_name"]})
+            Area(id=row["area_id"], level=row["level"].replace(" ", "_"), names=_place(row["area_name"]))
             for row in places
         ),
         units=tuple(
@@ -137,7 +161,9 @@ def _definition(archive: Archive, stations: Mapping[str, _Station], lists: Mappi
                 lists,
             ),
         ),
-        pools=(VoterPool(id=_POOL, registered=archive.manifest["registered"], may_be_added=0),),
+        pools=(
+            VoterPool(id=_POOL, names=_place("Nederland"), registered=archive.manifest["registered"], may_be_added=0),
+        ),
         bodies=(
             Body(
                 id="tweede-kamer",
@@ -152,12 +178,17 @@ def _definition(archive: Archive, stations: Mapping[str, _Station], lists: Mappi
     )
 
 
+def _place(name: str) -> dict[str, str]:
+    english = {"Nederland": "the Netherlands"}
+    return {"nl": name, "en": english.get(name, re.sub("^Gemeente ", "Municipality of ", name))}
+
+
 def _contest(areas: Mapping[str, str | None], units: Mapping[str, str], lists: Mapping[str, str]) -> Contest:
     return Contest(
         id=CONTEST,
         names={"nl": "Tweede Kamer", "en": "House of Representatives"},
         selections=tuple(
-            Selection(id=f"list-{key}", names={"nl": name}, colour=colour)
+            Selection(id=f"list-{key}", names={"nl": name, "en": _ENGLISH.get(key, name)}, colour=colour)
             for (key, name), colour in zip(lists.items(), _COLOURS, strict=True)
         ),
         accounting=Accounting(

@@ -51,6 +51,10 @@ _DISPOSITIONS: Final = {
     _NOT_OPENED: "not_opened",
     **dict.fromkeys(OBJECTIONS, "held"),
 }
+_OFFICE: Final = {
+    "es": "Oficina Nacional de Procesos Electorales",
+    "en": "National Office of Electoral Processes",
+}
 _NOTES: Final = (
     "Replay of the run-off of 6 June 2021: counts are real, nothing is being counted now.",
     "Sheets were seen at three times only, so a sheet came in at some time before the one shown; the third is the time "
@@ -61,7 +65,9 @@ _NOTES: Final = (
     "The archive is of 17 June, before the last objections were settled: not the proclaimed result.",
     "Ballots of annulled sheets (44,953, all null) are in no total here, but in the archive's own sums.",
 )
-_LAW: Final = "Constitución Política del Perú, art. 111 (run-off between the two with most votes)"
+_LAW: Final = (
+    "Constitución Política del Perú, art. 111 (a run-off between the two with most votes; blank and null do not count)"
+)
 
 
 def convert(archive: Archive, out: Path) -> Manifest:
@@ -126,14 +132,21 @@ def _definition(archive: Archive) -> Definition:
         date=date(2021, 6, 6),
         time_zones=("America/Lima",),
         languages=("es", "en"),
-        sources=(Source(id=SOURCE, names={"es": "Oficina Nacional de Procesos Electorales"}, may_report=("report",)),),
+        sources=(Source(id=SOURCE, names=_OFFICE, may_report=("report",)),),
         areas=areas,
         units=tuple(_unit(row) for row in units),
         contests=(_contest(parents, {row["station_id"]: row["area_id"] for row in units}),),
-        pools=(VoterPool(id=ROOT, may_be_added=0, may_vote_away=0),),  # everybody votes at the table that lists them
+        pools=(_pool(archive),),
         attribution={"en": _attribution(archive)},
         notes={"en": " ".join(_NOTES)},
     )
+
+
+def _pool(archive: Archive) -> VoterPool:
+    """The country with its voters abroad: everybody votes at the table that lists them, and nobody is added on the day."""
+    names = {"es": "Perú", "en": "Peru"}
+    registered = archive.manifest["registered"]
+    return VoterPool(id=ROOT, names=names, registered=registered, may_be_added=0, may_vote_away=0)
 
 
 def _unit(row: Mapping[str, str]) -> ReportingUnit:
@@ -152,15 +165,8 @@ def _contest(parents: Mapping[str, str | None], units: Mapping[str, str]) -> Con
         id=CONTEST,
         names={"es": "Presidente de la República", "en": "President of the Republic"},
         selections=(
-            Selection(
-                id="perulibre", names={"es": "Pedro Castillo (Perú Libre)"}, role=Role.CANDIDATE, colour="#c8102e"
-            ),
-            Selection(
-                id="fuerzapopular",
-                names={"es": "Keiko Fujimori (Fuerza Popular)"},
-                role=Role.CANDIDATE,
-                colour="#f58220",
-            ),
+            _candidate("perulibre", "Pedro Castillo (Perú Libre)", "#c8102e"),
+            _candidate("fuerzapopular", "Keiko Fujimori (Fuerza Popular)", "#f58220"),
         ),
         accounting=Accounting(
             measures=("cast", "valid", "blank", "null", "challenged"),
@@ -177,6 +183,10 @@ def _contest(parents: Mapping[str, str | None], units: Mapping[str, str]) -> Con
         rule=Rule(method="plurality", seats=1, law=_LAW, certainty="law cited from memory"),
         round=2,
     )
+
+
+def _candidate(identifier: str, name: str, colour: str) -> Selection:
+    return Selection(id=identifier, names={"es": name, "en": name}, role=Role.CANDIDATE, colour=colour)
 
 
 def _attribution(archive: Archive) -> str:

@@ -10,10 +10,12 @@ from tallyroom.codec.events import PartsIn
 from tallyroom.domain.election import (
     Accounting,
     Area,
+    Body,
     Contest,
     Definition,
     Environment,
     Identity,
+    Majority,
     ReportingUnit,
     Role,
     Rule,
@@ -30,13 +32,20 @@ _NOTES: Final = (
     "Replay of the count of November 2020 to January 2021: counts and times are real, nothing is being counted now.",
     "Published by a newspaper as it came in, without registered voters, valid or invalid ballots; not certified.",
     "Selection `other` is made here: the total of a state less both candidates. It was never negative.",
-    "Parts are precincts reporting of all precincts; where the source had more reporting than there are, all count as "
-    "reported. 23 states never completed, so they stay partial.",
+    "Parts are precincts, and one part more that stands for ballots that come after them: when all precincts of Alaska had "
+    "reported, 168,560 ballots followed, in Mississippi 72,162. The source never says that the last one is in, so every state "
+    "stays partial. Where it had more precincts reporting than there are, all count as reported.",
+    "Without a register and without an end nothing bounds what is outstanding: no state is ever decided here.",
     "A version is a correction if any of its figures is lower than before.",
     "The newspaper's estimate of votes remaining stands in ext.votes_remaining_estimate; it is negative in places.",
-    "Each state elects its electors as a whole here; Maine and Nebraska also elect some by district. No electors "
-    "are added up.",
+    "A state's winner takes its electors. Maine and Nebraska give two to the winner of the state and one to that of each "
+    "congressional district; the source has no figures by district, so these five of the 538 are given to nobody: Biden 304, "
+    "Trump 229 at the end, and not 306 and 232.",
 )
+ELECTORS: Final = 538
+MAJORITY: Final = 270
+BY_DISTRICT: Final = {"maine": 2, "nebraska": 3}
+"""Electors of a state that the winners of its congressional districts take; those are not in the source."""
 _LAW: Final = "U.S. Const. art. II, sec. 1, and the election code of each state (plurality of the state's votes)"
 
 Row = dict[str, str]
@@ -86,7 +95,7 @@ def _sheet(votes: Mapping[str, int], row: Row, night: Night) -> Sheet:
         counts=counts,
         ballots=ballots,
         kind="correction" if fell else "counted",
-        parts=PartsIn(min(int(row["precincts_reporting"]), expected), expected),
+        parts=PartsIn(min(int(row["precincts_reporting"]), expected), expected + 1),
         ext={"votes_remaining_estimate": int(row["votes_remaining_estimate"])}
         if row["votes_remaining_estimate"]
         else {},
@@ -109,8 +118,23 @@ def _definition(archive: Archive, names: Mapping[str, str]) -> Definition:
         ),
         units=tuple(ReportingUnit(id=state, names={"en": name}) for state, name in sorted(names.items())),
         contests=tuple(_contest(state, name) for state, name in sorted(names.items())),
+        bodies=(_college({state: electors[name] for state, name in sorted(names.items())}),),
         attribution={"en": _attribution(archive)},
         notes={"en": " ".join(_NOTES)},
+    )
+
+
+def _college(electors: Mapping[str, int]) -> Body:
+    """The electoral college; ``electors``: of each state."""
+    return Body(
+        id="electoral-college",
+        names={"en": "Electoral College"},
+        seats=ELECTORS,
+        contests=tuple(contest_of(state) for state in electors),
+        majorities=(Majority(seats=MAJORITY, names={"en": "Majority of the electors"}),),
+        parties={"biden": "democratic", "trump": "republican"},
+        party_names={"democratic": {"en": "Democratic"}, "republican": {"en": "Republican"}},
+        weights={contest_of(state): number - BY_DISTRICT.get(state, 0) for state, number in electors.items()},
     )
 
 
@@ -135,6 +159,7 @@ def _contest(state: str, name: str) -> Contest:
         units={state: state},
         source=SOURCE,
         rule=Rule(method="plurality", seats=1, law=_LAW, certainty="law cited from memory"),
+        labels=("electors-by-district-left-out",) if state in BY_DISTRICT else (),
     )
 
 
