@@ -15,7 +15,7 @@ from tallyroom.tabulator import owned as owned_module
 from tests.support.elections import (
     stripped,
 )
-from tests.support.histories import garbage, sent
+from tests.support.histories import garbage, released, sent
 from tests.support.partition import (
     CHANGES,
     DEFINITION,
@@ -24,6 +24,7 @@ from tests.support.partition import (
     Change,
     Item,
     Store,
+    act,
     bulletin,
     desk,
     log_of,
@@ -36,6 +37,10 @@ items: Final[st.SearchStrategy[Item]] = st.one_of(
     garbage(DEFINITION),
     st.builds(desk, st.integers(0, 2)),
     st.builds(lambda number: desk(number, text="other"), st.integers(0, 2)),
+    st.builds(
+        act, st.sampled_from(("freeze", "thaw", "thaw", "accept_with_flag", "accept_strictly")), st.integers(0, 1)
+    ),
+    released(DEFINITION),
     st.builds(bulletin, st.integers(0, 2)),
     st.builds(Change, st.integers(0, len(CHANGES) - 1)),
     st.builds(Change, st.integers(0, len(CHANGES) - 1), st.just(ODD)),

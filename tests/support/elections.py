@@ -183,6 +183,8 @@ class Sent:
     parts: tuple[int, int] | None = None
     reason: str | None = None
     broken: Break | None = None
+    released: str | None = None
+    operators: tuple[str, ...] = ()
 
     @property
     def leaf(self) -> str:
@@ -228,6 +230,8 @@ class Sent:
             parts=None if self.parts is None else PartsIn(*self.parts),
             count_group=self.group,
             reason=self.reason,
+            released=self.released,
+            operators=self.operators,
         )
         return sound if self.broken is None else _broken(sound, self.broken)
 

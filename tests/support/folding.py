@@ -32,7 +32,7 @@ def folded(recording: Recording) -> Folded:
         elif isinstance(event, Amendment):
             fold.amend(event.to_domain(), chain_hash(fold.plan.chain, timed.value))
         else:
-            fold.aside(int(event.reported_at.timestamp() * 1000))
+            fold.aside(event, str(event.__struct_config__.tag))
     totals = {contest: _root(fold, contest) for contest in fold.plan.contests}
     return Folded(totals, fold.tallies, fold.take().decreases)
 

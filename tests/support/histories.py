@@ -61,6 +61,18 @@ def sent(draw: st.DrawFn, definition: Definition, extra_units: tuple[str, ...] =
     )
 
 
+@st.composite
+def released(draw: st.DrawFn, definition: Definition) -> Sent:
+    """A report let through by operators, or by too few of them: sound, or with something that can or cannot be forgiven."""
+    breaks = (None, "accounting", "parts", "accounting", "unit", "missing", "source")
+    return replace(
+        draw(sent(definition)),
+        broken=draw(st.sampled_from(breaks)),
+        released=draw(rarely(st.just("0:0"))) or "0:1",
+        operators=draw(st.sampled_from((("one", "two"), ("one",), ("one", "One"), ()))),
+    )
+
+
 def consistent(definition: Definition) -> st.SearchStrategy[list[Sent]]:
     """Reports in which a version of a leaf always says the same: nothing to refuse, however often and late it comes."""
     return st.lists(sent(definition), max_size=20, unique_by=lambda item: (item.leaf, item.version))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from tallyroom.codec.events import (
     Amendment,
@@ -71,7 +71,17 @@ def desk(number: int, *, text: str = "") -> Desk:
     """An event that changes no total."""
     return Desk(
         id=f"desk-{number}", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT, act="call",
-        operators=("one", "two"), reason=text or None,
+        contest="list", selection="P", operators=("one", "two"), reason=text or None,
+    )  # fmt: skip
+
+
+def act(
+    what: Literal["freeze", "thaw", "accept_with_flag", "accept_strictly"], number: int = 0, source: str = "cec"
+) -> Desk:
+    """An act about a source: it changes verdicts from there on."""
+    return Desk(
+        id=f"{what}-{source}-{number}", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT,
+        act=what, operators=("one", "two"), target_source=source, text={"en": "Being checked."},
     )  # fmt: skip
 
 
@@ -117,9 +127,9 @@ class Spaced:
 Item = Sent | Desk | Participation | Change | Again | Spaced | bytes
 
 
-def log_of(written: Sequence[Item]) -> list[LogRecord]:
+def log_of(written: Sequence[Item], plan: Plan = PLAN) -> list[LogRecord]:
     """The records of these items. A scout folds along, so that amendments can continue the chain in force."""
-    store = Store()
+    store = Store(plan)
     scout = store.claim()
     records: list[LogRecord] = []
     for item in written:
@@ -141,7 +151,7 @@ def bytes_of(item: Sent | Desk | Participation | Change | Spaced | bytes, plan: 
         case bytes():
             return None, item
         case Spaced():
-            return b"|", encode_event(desk(item.number)) + b"\n"
+            return b"list|", encode_event(desk(item.number)) + b"\n"
         case Sent():
             event = item.event(plan.definition)
         case Change():

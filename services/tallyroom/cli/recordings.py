@@ -97,7 +97,7 @@ def _fold_one(fold: PartitionFold, timed: TimedEvent, offset: int, seen: set[str
         return fold.refuse(refused)
     if isinstance(event, Amendment):
         return fold.amend(event.to_domain(), chain_hash(fold.plan.chain, value))
-    fold.aside(int(event.reported_at.timestamp() * 1000))
+    fold.aside(event, str(event.__struct_config__.tag))
     return None
 
 

@@ -86,6 +86,7 @@ class Report(Event, frozen=True, kw_only=True, tag="report", omit_defaults=True)
     previous: Previous | None = None
     definition: Hash | None = None
     released: Place | None = None  # a quarantined report sent again by decision of ``operators``
+    release_reason: Text | None = None
     operators: tuple[str, ...] = ()
 
 
@@ -162,12 +163,13 @@ class Declaration(Event, frozen=True, kw_only=True, tag="declaration", omit_defa
     seats: Figures = {}
     release_at: Time | None = None
     text: Names = {}
+    operators: tuple[str, ...] = ()  # who entered it, if the desk did
 
 
 class Desk(Event, frozen=True, kw_only=True, tag="desk", omit_defaults=True):
     """A named, timed act of the operator. ``operators``: who did it (two by default when live)."""
 
-    act: Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "call", "uncall"]
+    act: Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "accept_strictly", "call", "uncall"]
     operators: Annotated[tuple[str, ...], Meta(min_length=1)]
     contest: Id | None = None
     area: Id | None = None
@@ -283,6 +285,7 @@ class Amendment(Event, frozen=True, kw_only=True, tag="amendment", omit_defaults
     previous: Hash
     changes: Annotated[tuple[Change, ...], Meta(min_length=1)]
     reason: Text | None = None
+    operators: tuple[str, ...] = ()
 
     def to_domain(self) -> domain.Amendment:
         """The same, as the pure rooms know it."""
@@ -362,14 +365,21 @@ def encode_event(event: AnyEvent) -> bytes:
     return encoded
 
 
+def everywhere(event: AnyEvent) -> bool:
+    """Whether the event is written to every partition, since verdicts of each may depend on it: amendments, acts about a source."""
+    return isinstance(event, Amendment) or (isinstance(event, Desk) and event.target_source is not None)
+
+
 def partition_key(event: AnyEvent) -> bytes:
     """The record key: contest|unit of the payload; for events without a unit contest|area, or the pollster.
 
-    Amendments have no key of their own: they are written to every partition.
+    Amendments and acts about a source have no key of their own: they are written to every partition.
     """
     match event:
         case Report():
             text = f"{event.contest}|{event.unit}"
+        case Desk() if event.target_source is not None:
+            text = "desk"
         case Desk() if event.unit is not None:
             text = f"{event.contest or ''}|{event.unit}"
         case Participation():

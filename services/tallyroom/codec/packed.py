@@ -118,6 +118,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     settles: bool = False
     code: str | None = None  # of a refused report
     flags: tuple[FlagEntry, ...] = ()
+    released: str | None = None  # of an accepted one: PARTITION:OFFSET of the refused record that operators let through
 
 
 _entry_decoder: Final = msgspec.json.Decoder(Entry)
@@ -154,6 +155,7 @@ def note_entry(note: Note) -> Entry:
         registered=note.registered,
         cast=note.cast,
         settles=note.settles,
+        released=note.released,
     )
 
 

@@ -126,8 +126,8 @@ def _key(plan: Plan, event: AnyEvent, identifier: str) -> SourceKey | Refused:
 
 
 def _desk_key(plan: Plan, event: AnyEvent, identifier: str) -> SourceKey | None:
-    """A key of the desk, which may sign what it released."""
-    if type(event) is not Report or event.released is None:
+    """A key of the desk, which may sign what it released or corrected."""
+    if type(event) is not Report or (event.released is None and not event.operators):
         return None
     rings = (plan.keys[source] for source, allowed in plan.may_report.items() if "desk" in allowed)
     return next((ring[identifier] for ring in rings if identifier in ring), None)

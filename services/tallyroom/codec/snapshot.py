@@ -267,7 +267,7 @@ class BodyResult(Struct, frozen=True, kw_only=True):
     majorities: list[Majority] = []
 
 
-LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext"})
+LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext", "operators"})
 """Members of an event that are not shown beside the counts."""
 
 

@@ -38,6 +38,8 @@ KEY_BYTES: Final = 32
 """Length of an Ed25519 public key."""
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A key's id stands in record headers: nothing in it may need escaping there."""
+MOST_PERSONS = 9
+"""An act of the desk names at most this many people: more would never be found at two in the morning."""
 
 
 def problems(definition: Definition) -> Iterator[str]:
@@ -54,6 +56,7 @@ def problems(definition: Definition) -> Iterator[str]:
         yield from _identifiers(what, ids)
     if definition.schema != SCHEMA:
         yield f"schema {definition.schema} is not {SCHEMA}"
+    yield from _desk(definition)
     reporters = {source.id for source in definition.sources if "report" in source.may_report}
     for source in definition.sources:
         unknown = sorted(set(source.may_report) - EVENT_TYPES)
@@ -92,6 +95,11 @@ def _clocks(definition: Definition) -> Iterator[str]:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError):
             yield f"time zone {zone!r} is not in the IANA database"
+
+
+def _desk(definition: Definition) -> Iterator[str]:
+    if not 1 <= definition.persons <= MOST_PERSONS:
+        yield f"desk.persons is {definition.persons}, not 1 to {MOST_PERSONS}"
 
 
 def _identifiers(what: str, ids: Iterable[str]) -> Iterator[str]:

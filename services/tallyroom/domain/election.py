@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from tallyroom.domain.desk import DeskRules
 from tallyroom.domain.plausibility import Plausibility
 from tallyroom.domain.rule import Allocation as Allocation
 from tallyroom.domain.rule import Condition as Condition
@@ -316,4 +317,12 @@ class Definition:
     attribution: Names = field(default_factory=dict)  # who made the figures, under which licence
     notes: Names = field(default_factory=dict)  # shown wherever the figures are shown
     signatures: Signatures = Signatures.NONE
+    desk: DeskRules | None = None
     schema: str = "tallyroom.definition/v1"
+
+    @property
+    def persons(self) -> int:
+        """How many different people an act of the desk must name."""
+        if self.desk is not None and self.desk.persons is not None:
+            return self.desk.persons
+        return 2 if self.environment is Environment.LIVE else 1

@@ -1,6 +1,6 @@
 """What may stand in the log, as the pure rooms see it: reports as a protocol, amendments as values, refusals by code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,8 @@ class Refusal(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
     EXPIRED_KEY = "expired_key"
+    OPERATORS = "operators"
+    SOURCE_FROZEN = "source_frozen"
 
 
 SOFT: Final = frozenset(
@@ -79,6 +81,15 @@ SOFT: Final = frozenset(
 contest, and every figure that a row needs. An operator may release such a report, and a source may be accepted with a flag:
 then the flag of the same name stands beside the totals. All other refusals are hard: what they refuse has no place in a row
 (unreadable, unknown unit or selection, a figure missing) or no right to one (wrong source, wrong log, a version taken)."""
+
+
+RELEASABLE: Final = SOFT | {Refusal.EQUIVOCATION, Refusal.SOURCE_FROZEN}
+"""What operators may release by name (docs/quarantine.md): soft refusals, the other content of a version that was taken, and what
+a frozen source sent. Everything else has to be corrected where it came from, or the definition amended."""
+
+FLAGGING: Final = frozenset({Refusal.ACCOUNTING})
+"""What becomes a flag once a source is accepted with a flag: sheets that do not add up. Parts and registers still refuse, since
+they catch typing errors (x 10) that such a source makes like any other."""
 
 
 class Parts(Protocol):
@@ -137,6 +148,31 @@ class Report(Event, Protocol):
     def round(self) -> int | None: ...
     @property
     def definition(self) -> str | None: ...
+    @property
+    def released(self) -> str | None: ...
+    @property
+    def release_reason(self) -> str | None: ...
+    @property
+    def operators(self) -> Sequence[str]: ...
+
+
+class DeskAct(Event, Protocol):
+    """A named act of the operators."""
+
+    @property
+    def act(self) -> str: ...
+    @property
+    def operators(self) -> Sequence[str]: ...
+    @property
+    def contest(self) -> str | None: ...
+    @property
+    def area(self) -> str | None: ...
+    @property
+    def selection(self) -> str | None: ...
+    @property
+    def target_source(self) -> str | None: ...
+    @property
+    def target(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from tallyroom.codec.events import Amendment, AnyEvent, Undecodable, decode_event, partition_key
+from tallyroom.codec.events import AnyEvent, Undecodable, decode_event, everywhere, partition_key
 from tallyroom.codec.signatures import Headers
 from tallyroom.log.base import Entry
 from tallyroom.recordings.format import TimedEvent
@@ -26,9 +26,12 @@ def headers(event: AnyEvent, at: datetime) -> tuple[tuple[str, bytes], ...]:
 
 
 def entries_of(event: AnyEvent, value: bytes, at: datetime, partitions: int, more: Headers = ()) -> list[Entry]:
-    """The event's record; for an amendment one in every partition. ``more``: headers beside the derived ones (its signature)."""
+    """The event's record; for an amendment or an act about a source one in every partition.
+
+    ``more``: headers beside the derived ones (its signature).
+    """
     key, attributes = partition_key(event), (*headers(event, at), *more)
-    if isinstance(event, Amendment):
+    if everywhere(event):
         return [Entry(key, value, attributes, partition) for partition in range(partitions)]
     return [Entry(key, value, attributes)]
 

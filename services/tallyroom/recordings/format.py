@@ -36,8 +36,8 @@ class TimedEvent(NamedTuple):
     """An event's bytes and the election time at which they arrived.
 
     ``key`` None: derive it (`tallyroom.codec.events.partition_key`); ``partition`` None: derive it from the key.
-    ``every_partition``: an amendment, to be written to each of them. ``headers``: those of the record that are not derived
-    from the event, such as its signature.
+    ``every_partition``: an amendment or an act about a source, to be written to each of them. ``headers``: those of the record
+    that are not derived from the event, such as its signature.
     """
 
     at: datetime
@@ -100,9 +100,10 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class _Type(msgspec.Struct):
-    """Just enough of an event to know an amendment."""
+    """Just enough of an event to know whether it stands in every partition."""
 
     type: str = ""
+    target_source: msgspec.Raw | None = None
 
 
 _line_decoder: Final = msgspec.json.Decoder(_Line)
@@ -238,19 +239,20 @@ def _read_line(line: bytes, where: str) -> TimedEvent:
         if read.raw is not None:
             value, every = base64.b64decode(read.raw, validate=True), False
         else:
-            every = read.partition is None and is_amendment(value)
+            every = read.partition is None and stands_everywhere(value)
         headers = tuple((name, text.encode("latin-1")) for name, text in read.headers)
     except (msgspec.DecodeError, UnicodeError, binascii.Error, RecursionError) as error:
         raise RecordingError(f"{where} is not a recorded event: {error}.", _REMAKE) from error
     return TimedEvent(read.at, value, key, read.partition, every, headers)
 
 
-def is_amendment(value: bytes) -> bool:
-    """Whether the bytes are JSON of type amendment: the one kind of event that stands in every partition."""
+def stands_everywhere(value: bytes) -> bool:
+    """Whether the bytes are JSON of an event that stands in every partition (`tallyroom.codec.events.everywhere`)."""
     try:
-        return _type_decoder.decode(value).type == "amendment"
+        found = _type_decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
+    return found.type == "amendment" or (found.type == "desk" and found.target_source is not None)
 
 
 def _decoded(value: bytes) -> AnyEvent | None:

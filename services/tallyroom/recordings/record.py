@@ -10,7 +10,7 @@ from tallyroom.domain.election import Definition
 from tallyroom.domain.errors import RecordingError
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import EventLog, Record
-from tallyroom.recordings.format import About, Manifest, TimedEvent, is_amendment, write_recording
+from tallyroom.recordings.format import About, Manifest, TimedEvent, stands_everywhere, write_recording
 
 TIME_HEADER: Final = "ce_time"
 """CloudEvents header with the election time of an event; without it the time of the append serves."""
@@ -27,14 +27,15 @@ class Taken(NamedTuple):
     at: datetime
     key: bytes | None
     value: bytes
-    amendment: bool
+    everywhere: bool  # an amendment or an act about a source: it stands in every partition
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
 async def record(log: EventLog, topic: str, definition: Definition, out: Path, about: About) -> Manifest:
     """Write all events that the topic holds now into a recording; they are in memory meanwhile.
 
-    Partitions are merged by time, each in its own order; an amendment stands in every partition and is written once.
+    Partitions are merged by time, each in its own order; what stands in every partition (an amendment, an act about a source) is
+    written once.
     Raises TopicMissing, LogError, and RecordingError if the topic's beginning is gone: no totals could be made from it.
     """
     taken: list[list[Taken]] = []
@@ -57,7 +58,7 @@ async def _partition(log: EventLog, topic: str, partition: int, end: int) -> lis
             break  # compacted or aborted transactions end a partition before its last offset
         for item in batch:
             newest = max(newest, _time(item))
-            found.append(Taken(newest, item.key, item.value, is_amendment(item.value), _own(item)))
+            found.append(Taken(newest, item.key, item.value, stands_everywhere(item.value), _own(item)))
         offset = batch[-1].offset + 1
     return found
 
@@ -71,7 +72,7 @@ def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
     holders: dict[bytes, set[int]] = {}
     for number, queue in enumerate(queues):
         for item in queue:
-            if item.amendment:
+            if item.everywhere:
                 holders.setdefault(item.value, set()).add(number)
     written: set[bytes] = set()
     newest = datetime.min.replace(tzinfo=UTC)
@@ -80,7 +81,7 @@ def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
         number = min(ready or heads, key=lambda n: (heads[n].at, n))  # none: amendments in contrary orders
         item = queues[number].pop()
         newest = max(newest, item.at)  # an amendment that waited may be older than what passed it
-        if not item.amendment:
+        if not item.everywhere:
             yield _event(item, newest, number, len(queues))
         elif item.value not in written:
             written.add(item.value)
@@ -89,7 +90,7 @@ def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
 
 def _arrived(item: Taken, heads: Mapping[int, Taken], holders: Mapping[bytes, set[int]]) -> bool:
     """Whether the record may be written now: it is no amendment, or all partitions that hold it have come to it."""
-    return not item.amendment or all(n in heads and heads[n].value == item.value for n in holders[item.value])
+    return not item.everywhere or all(n in heads and heads[n].value == item.value for n in holders[item.value])
 
 
 def _event(item: Taken, at: datetime, partition: int, partitions: int) -> TimedEvent:

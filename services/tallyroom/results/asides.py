@@ -15,7 +15,7 @@ _SECTIONS: Final = {
     "declaration": "declared",
     "control": "declared",
 }
-_LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext"})
+_LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext", "operators"})
 
 
 def sections(

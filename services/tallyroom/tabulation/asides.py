@@ -1,9 +1,10 @@
 """Whether an event that is no report may stand: right election and environment, a source that may send it, known places."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
-from tallyroom.domain.events import Event, Refusal
+from tallyroom.domain.events import DeskAct, Event, Refusal
+from tallyroom.tabulation.desk import objection, too_few
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
@@ -28,7 +29,21 @@ def judge_aside(plan: Plan, event: Event, kind: str) -> Refused | None:
     if kind == "participation" and not _says_turnout(event):
         detail = f"participation {event.id} needs ballots or turnout, and one of area and unit at most"
         return Refused(Refusal.SCHEMA, detail)
-    return _places(plan, event, kind) or _selections(plan, event, kind)
+    return _by_hand(plan, event, kind) or _places(plan, event, kind) or _selections(plan, event, kind)
+
+
+def _by_hand(plan: Plan, event: Event, kind: str) -> Refused | None:
+    """An act of the desk names enough people and what it is about; so does whatever else names operators."""
+    operators = getattr(event, "operators", ())
+    if kind == "desk" or operators:
+        few = too_few(operators, plan.persons)
+        if few is not None:
+            return Refused(Refusal.OPERATORS, f"{kind} {event.id}: {few}")
+    if kind == "desk":
+        found = objection(cast(DeskAct, event))
+        if found is not None:
+            return Refused(found[0], f"{kind} {event.id}: {found[1]}")
+    return None
 
 
 def _says_turnout(event: Event) -> bool:

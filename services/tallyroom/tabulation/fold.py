@@ -5,34 +5,21 @@ bytes, clocks or stores: the tabulator decodes and applies, the fold decides and
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from operator import lt
+from typing import cast
 
-from tallyroom.domain.events import Amendment, Refusal, Report
+from tallyroom.domain.events import FLAGGING, Amendment, DeskAct, Event, Refusal, Report
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.amend import AmendmentError, amend
-from tallyroom.tabulation.doubts import Doubt, after_amendment, after_report, doubt, refusal
-from tallyroom.tabulation.notes import Note, Wait, Waits, note, wait_of
+from tallyroom.tabulation.changes import Changes
+from tallyroom.tabulation.changes import Tallies as Tallies
+from tallyroom.tabulation.desk import DeskState, too_few
+from tallyroom.tabulation.doubts import after_amendment, after_report, doubt, refusal
+from tallyroom.tabulation.notes import Waits, note, wait_of
 from tallyroom.tabulation.plan import ContestPlan, Figures, Leaf, Plan
 from tallyroom.tabulation.plausible import Flagged
 from tallyroom.tabulation.rows import COUNTERS, Row, minus, plus, total, widened
 from tallyroom.tabulation.supersede import CONTENT, REGISTERED, Refused, State, Verdict, compare, split, state_of
-
-
-@dataclass(slots=True)
-class Tallies:
-    """How many events of the prefix met which fate; newest election time and newest append seen (ms since the epoch)."""
-
-    accepted: int = 0
-    superseded: int = 0
-    duplicates: int = 0
-    late: int = 0
-    decreases: int = 0
-    aside: int = 0
-    amendments: int = 0
-    quarantined: int = 0
-    reported_at: int = 0
-    appended_at: int = 0
 
 
 class Cell:
@@ -48,22 +35,6 @@ class Cell:
         self.removed: list[Figures] = []
         self.counted: list[Row] = []  # counters that come and go with them, unless they are the same
         self.uncounted: list[Row] = []
-
-
-@dataclass(slots=True)
-class Changes:
-    """What became different since the last time they were taken: absolute values."""
-
-    units: dict[str, State] = field(default_factory=dict)
-    cells: dict[tuple[str, str], Row] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)  # refused reports that changed who waits
-    doubts: list[Doubt] = field(default_factory=list)
-
-    @property
-    def decreases(self) -> list[Note]:
-        """Notes of reports that lowered figures."""
-        return [note for note in self.notes if note.fell]
 
 
 class _Slot:
@@ -95,6 +66,7 @@ class PartitionFold:
         self.partition = partition
         self.partitions = partitions
         self.tallies = Tallies()
+        self.desk = DeskState()
         self._slots: dict[bytes, _Slot] = {}  # by record key of the ordinary case
         self._by_name: dict[str, _Slot] = {}
         self._cells: dict[tuple[str, str], Cell] = {}
@@ -123,7 +95,8 @@ class PartitionFold:
     def report(self, report: Report, key: bytes | None, offset: int, *, lenient: bool = False) -> Verdict | Refused:
         """Judge a report and fold it in. A refused one changes nothing but the tallies.
 
-        ``lenient``: what speaks softly against it (`tallyroom.domain.events.SOFT`) flags it instead of refusing it.
+        ``lenient``, and a report that operators released: what speaks softly against it (`tallyroom.domain.events.SOFT`) flags it
+        instead of refusing it.
         """
         slot = self._slots.get(key) if key is not None else None
         if slot is None or slot.unit != report.unit or slot.contest != report.contest or report.count_group:
@@ -139,20 +112,28 @@ class PartitionFold:
             or report.definition is not None
             or report.round is not None
             or leaf.closure is not None
+            or report.released is not None
+            or report.operators
+            or (self.desk.frozen and report.source in self.desk.frozen)
         ):
             envelope = self._envelope(report, leaf)
             if envelope is not None:
                 return self._refuse_report(envelope, report, offset)
-        waived: list[Refused] | None = [] if lenient else None
+        waived: list[Refused] | None = [] if lenient or report.released is not None else None
         state = state_of(report, leaf, waived)
+        if isinstance(state, Refused) and self.desk.flagging and report.source in self.desk.flagging:
+            waived = []
+            state = state_of(report, leaf, waived, FLAGGING)
         if isinstance(state, Refused):
             return self._refuse_report(state, report, offset)
         return self._supersede(slot, state, report, offset, waived)
 
-    def aside(self, reported_at: int) -> None:
-        """Count an event that changes no total; ``reported_at`` in ms since the epoch moves the election clock."""
+    def aside(self, event: Event, kind: str) -> None:
+        """Count an event that changes no total. It moves the election clock; an act of the desk may change later verdicts."""
         self.tallies.aside += 1
-        self.tallies.reported_at = max(self.tallies.reported_at, reported_at)
+        self.tallies.reported_at = max(self.tallies.reported_at, int(event.reported_at.timestamp() * 1000))
+        if kind == "desk":
+            self.desk.take(cast(DeskAct, event))
 
     def refuse(self, refused: Refused) -> Refused:
         """Count an event refused before it could be judged here (undecodable, wrong partition ...)."""
@@ -226,14 +207,9 @@ class PartitionFold:
         tallies = self.tallies
         verdict: Verdict | Refused = Verdict.FIRST if previous is None else Verdict.SUPERSEDES
         if previous is not None and state[0] <= previous[0]:
-            verdict = compare(previous, state, leaf)
-            if isinstance(verdict, Refused):
-                return self._refuse_report(verdict, report, offset)
-            if verdict is Verdict.DUPLICATE:
-                tallies.duplicates += 1
-            else:
-                tallies.late += 1
-            return verdict
+            verdict = self._not_newer(leaf, (previous, state), report, offset)
+            if verdict is not Verdict.SUPERSEDES:
+                return verdict
         counters, figures = split(leaf, state)
         rules = leaf.plan.rules
         if (
@@ -246,12 +222,18 @@ class PartitionFold:
         ):
             steps = (None if previous is None else slot.figures, figures)
             flags = after_report(leaf, steps, state, slot.flags, waived, report.reason is not None)
-            refused = None if waived is not None else refusal(leaf, flags, slot.flags)
+            by_hand = report.released is not None or (waived is not None and report.source not in self.desk.flagging)
+            refused = None if by_hand else refusal(leaf, flags, slot.flags)
             if refused is not None:
                 return self._refuse_report(refused, report, offset)
             self._carry(slot, flags, state, offset)
         cell = slot.cell
-        remarkable = state[CONTENT] or self.waits  # 0: kind and disposition are both the ordinary ones
+        waits = self.waits
+        remarkable = (
+            state[CONTENT]  # 0: kind and disposition are both the ordinary ones
+            or report.released
+            or (waits and slot.name in waits)
+        )
         if previous is None:
             cell.counted.append(counters)
         else:
@@ -271,6 +253,19 @@ class PartitionFold:
         self._touched.add(cell)
         slot.state, slot.counters, slot.figures = state, counters, figures
         self._changes.units[slot.name] = state
+        return verdict
+
+    def _not_newer(self, leaf: Leaf, states: tuple[State, State], report: Report, offset: int) -> Verdict | Refused:
+        """The verdict on a version that the unit has reported already, or an older one; ``states``: the unit's and the report's."""
+        verdict = compare(*states, leaf)
+        if isinstance(verdict, Refused):
+            if report.released is not None:
+                return Verdict.SUPERSEDES  # two contents of one version: operators say which of them is right
+            return self._refuse_report(verdict, report, offset)
+        if verdict is Verdict.DUPLICATE:
+            self.tallies.duplicates += 1
+        else:
+            self.tallies.late += 1
         return verdict
 
     def _carry(self, slot: _Slot, flags: tuple[Flagged, ...], state: State, offset: int) -> None:
@@ -344,6 +339,15 @@ class PartitionFold:
             return Refused(Refusal.WRONG_ROUND, f"{leaf.name}: round {report.round}, the contest is round {expected}")
         if leaf.closure is not None:
             return Refused(Refusal.CLOSED_UNIT, f"{leaf.name} was {leaf.closure} by an amendment")
+        return self._by_hand(report, leaf)
+
+    def _by_hand(self, report: Report, leaf: Leaf) -> Refused | None:
+        """Decisions of operators: enough of them behind a release or correction; nothing else comes in from a frozen source."""
+        if report.released is not None or report.operators:
+            few = too_few(report.operators, self.plan.persons)
+            return None if few is None else Refused(Refusal.OPERATORS, f"{leaf.name}: {few}")
+        if report.source in self.desk.frozen:
+            return Refused(Refusal.SOURCE_FROZEN, f"{leaf.name}: reports of {report.source!r} wait until it is thawed")
         return None
 
     def _slot_by_name(self, name: str) -> _Slot:

@@ -27,6 +27,7 @@ WAITING: Final = frozenset(
         Refusal.MISSING_MEASURE,
         *SOFT,
         Refusal.EQUIVOCATION,
+        Refusal.SOURCE_FROZEN,
     }
 )
 """Refusals after which a unit's report waits for somebody: those that say nothing of who sent it, or to where."""
@@ -38,6 +39,7 @@ class Note(NamedTuple):
     ``fell``, ``changed``: figure -> (before, after) for figures that fell, and for all that changed by a correction; a figure is a
     measure, a selection or ``registered``. ``disposition``: None unless it or the one before is other than ``counted``;
     ``registered`` and ``cast`` are then the voters and ballots behind the unit. ``settles``: reports of the unit that waited.
+    ``released``: PARTITION:OFFSET of the refused record that operators let through.
     """
 
     offset: int
@@ -53,6 +55,7 @@ class Note(NamedTuple):
     registered: int | None
     cast: int | None
     settles: bool
+    released: str | None
 
 
 class Wait(NamedTuple):
@@ -81,6 +84,9 @@ class Waits:
 
     def __bool__(self) -> bool:
         return bool(self._by_name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
 
     def __iter__(self) -> Iterator[Wait]:
         for versions in self._by_name.values():
@@ -137,7 +143,7 @@ def note(leaf: Leaf, states: tuple[State | None, State], report: Report, offset:
     now = disposition_of(after)
     was = Disposition.COUNTED if before is None else disposition_of(before)
     apart = now is not Disposition.COUNTED or was is not Disposition.COUNTED
-    if not (figures or apart or settles):
+    if not (figures or apart or settles or report.released):
         return None
     return Note(
         offset=offset,
@@ -146,11 +152,12 @@ def note(leaf: Leaf, states: tuple[State | None, State], report: Report, offset:
         before_version=None if before is None else before[0],
         at=after[1],
         kind=str(kind),
-        reason=report.reason or (NO_REASON if fallen else None),
+        reason=report.release_reason or report.reason or (NO_REASON if fallen else None),
         fell=fallen,
         changed=figures,
         disposition=str(now) if apart else None,
         registered=register_of(leaf, after) if apart else None,
         cast=ballots_of(leaf, after) if apart else None,
         settles=settles,
+        released=report.released,
     )

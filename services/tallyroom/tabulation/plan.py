@@ -203,6 +203,7 @@ class Plan:
         self.contests = {contest.id: ContestPlan(contest) for contest in definition.contests}
         self.units: Mapping[str, ReportingUnit] = {unit.id: unit for unit in definition.units}
         self.areas = {area.id: area for area in definition.areas}
+        self.persons = definition.persons
         self.may_report = {source.id: frozenset(source.may_report) for source in definition.sources}
         self.signed = definition.signatures is Signatures.REQUIRED
         self.keys = {source.id: {key.id: key for key in source.keys} for source in definition.sources}

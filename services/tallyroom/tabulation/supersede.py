@@ -4,13 +4,14 @@ The rules are those of docs/exactly-once.md, "The unit rule". A unit's state is 
 hundred thousand of them fit in memory, compare in one step and pack into the store without a second form.
 """
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, NamedTuple
 
 from tallyroom.domain.checks import REGISTERED as REGISTER
 from tallyroom.domain.election import Closure
-from tallyroom.domain.events import Disposition, Kind, Refusal, Report
+from tallyroom.domain.events import SOFT, Disposition, Kind, Refusal, Report
 from tallyroom.tabulation.plan import Figures, Leaf
 from tallyroom.tabulation.rows import COUNTERS, Column, Row, counters, widened
 
@@ -110,10 +111,12 @@ def _unusual(report: Report, leaf: Leaf) -> Figures | Refused:
     return Refused(Refusal.MISSING_MEASURE, f"{leaf.name}: no figure for {', '.join(missing)}")
 
 
-def state_of(report: Report, leaf: Leaf, waived: list[Refused] | None = None) -> State | Refused:
+def state_of(
+    report: Report, leaf: Leaf, waived: list[Refused] | None = None, forgiven: Container[Refusal] = SOFT
+) -> State | Refused:
     """The unit's state if this report is its newest; Refused if the report is implausible.
 
-    ``waived``: soft refusals (`tallyroom.domain.events.SOFT`) are put into it, and the report is taken all the same.
+    ``waived``: refusals that are ``forgiven`` are put into it, and the report is taken all the same.
     """
     code = _CODES[report.kind, report.disposition]
     counted = code in _ORDINARY
@@ -126,7 +129,7 @@ def state_of(report: Report, leaf: Leaf, waived: list[Refused] | None = None) ->
     parts, registered = report.parts, report.registered
     if parts is not None and parts.reported > parts.expected:
         refused = Refused(Refusal.PARTS, f"{leaf.name}: {parts.reported} of {parts.expected} parts reported")
-        if waived is None:
+        if waived is None or Refusal.PARTS not in forgiven:
             return refused
         waived.append(refused)
     plan = leaf.plan
@@ -134,7 +137,7 @@ def state_of(report: Report, leaf: Leaf, waived: list[Refused] | None = None) ->
         register = leaf.registered if registered is None else registered
         if register is not None and figures[plan.cast_at] > register:
             over = _over_register(leaf, figures[plan.cast_at], register)
-            if over is not None and waived is None:
+            if over is not None and (waived is None or Refusal.CAST_OVER_REGISTERED not in forgiven):
                 return over
     return (
         report.version,

@@ -13,8 +13,10 @@ from tallyroom.codec.events import (
     MAX_EVENT_BYTES,
     Amendment,
     Aside,
+    Desk,
     Report,
     decode_known,
+    everywhere,
     explain,
     fits,
     partition_key,
@@ -29,7 +31,6 @@ from tallyroom.log.base import Record
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.fold import PartitionFold, Tallies
-from tallyroom.tabulation.notes import Waits
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
@@ -101,9 +102,9 @@ class Owned:
         ] = []  # entries of the claimed journal that are no events, until they are loaded
         self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
         self._definition_written = claim.fields.get(packed.DEFINITION)
-        waits = Waits()
-        self.fold = PartitionFold(self._replay_journal(claim, plan, waits), claim.partition, partitions)
-        self.fold.waits = waits
+        reached = self._replay_journal(claim, plan)
+        self.fold = PartitionFold(reached.plan, claim.partition, partitions)
+        self.fold.waits, self.fold.desk = reached.waits, reached.desk
         self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
         self.fold.load(*_state(claim.fields), packed.carried_flags(self._replayed))
         self._replayed.clear()
@@ -221,8 +222,8 @@ class Owned:
         return refused
 
     def _misplaced(self, event: Amendment | Aside) -> Refused | None:
-        """Whether the event belongs to another partition; amendments stand in every one."""
-        if isinstance(event, Amendment):
+        """Whether the event belongs to another partition; amendments and acts about a source stand in every one."""
+        if everywhere(event):
             return None
         key = partition_key(event)
         right = partition_of(key, self.fold.partitions)
@@ -239,7 +240,7 @@ class Owned:
         return refused
 
     def _keep(self, event: Aside, raw: bytes, offset: int) -> None:
-        self.fold.aside(int(event.reported_at.timestamp() * 1000))
+        self.fold.aside(event, str(event.__struct_config__.tag))
         self._entries.append(packed.Entry(entry="event", offset=offset, event=msgspec.Raw(raw)))
 
     def _write(self, entry: packed.Entry, fields: dict[bytes, bytes]) -> None:
@@ -247,15 +248,15 @@ class Owned:
         self._journal += 1
         fields[packed.JOURNAL_LENGTH] = b"%d" % self._journal
 
-    def _replay_journal(self, claim: Claim, plan: Plan, waits: Waits) -> Plan:
-        """The definition as the partition's prefix has amended it; event ids seen and reports that wait so far.
+    def _replay_journal(self, claim: Claim, plan: Plan) -> PartitionFold:
+        """Definition, acts in force and reports that wait as the partition's prefix left them; event ids seen so far.
 
         Raises RebuildRequired.
         """
         scratch = PartitionFold(plan, claim.partition, 1)
         for index in range(self._journal):
             entry = packed.decode_entry(claim.fields[packed.journal_name(index)])
-            packed.follow(waits, entry)
+            packed.follow(scratch.waits, entry)
             raw = bytes(entry.event)
             if not raw:
                 self._replayed.append(entry)
@@ -264,6 +265,8 @@ class Owned:
             self._seen[event.id] = hashlib.blake2b(raw, digest_size=16).digest()
             if isinstance(event, Amendment):
                 scratch.amend(event.to_domain(), entry.chain or "")
+            elif isinstance(event, Desk):
+                scratch.desk.take(event)
         reached = claim.fields.get(packed.DEFINITION, plan.chain.encode()).decode()
         if scratch.plan.chain != reached:
             raise RebuildRequired(
@@ -271,7 +274,7 @@ class Owned:
                 f"{scratch.plan.chain[:12]}.",
                 "start over (docs/operating.md), or start with the definition that the store was made with",
             )
-        return scratch.plan
+        return scratch
 
 
 def _fates(before: tuple[int, ...], now: Tallies) -> dict[str, int]:
