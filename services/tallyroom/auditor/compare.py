@@ -1,0 +1,201 @@
+"""What the books say against what the store holds and what was published, whole number by whole number."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tallyroom.auditor.books import Books, leaf_name, sums_of
+from tallyroom.codec import packed
+from tallyroom.domain.events import Disposition, Kind
+from tallyroom.results.documents import areas_name, contest_name
+from tallyroom.tabulation.audit import Book
+from tallyroom.tabulation.recount import Held, Key, published
+
+Value = int | str | None
+
+_OWN: Final = (packed.TALLIES, packed.REFUSALS, packed.DEFINITION)
+_TALLIES: Final = ("accepted", "superseded", "duplicates", "late", "decreases", "aside", "amendments")
+_HEAD: Final = ("accepted", "superseded", "duplicates", "late", "decreases", "aside")
+_STATE: Final = ("version", "reported_at", "kind and disposition", "parts reported", "parts expected", "registered")
+_MISSING: Final = "missing"
+
+
+class Difference(NamedTuple):
+    """One figure that is not what the log says. ``figure``: a selection, measure or counter; ``expected``: by the log."""
+
+    figure: str
+    expected: Value
+    found: Value
+    contest: str | None = None
+    area: str | None = None
+    unit: str | None = None
+    partition: int | None = None
+
+    @property
+    def place(self) -> tuple[Value, ...]:
+        """Where it is, whatever the values are."""
+        return (self.figure, self.contest, self.area, self.unit, self.partition)
+
+    def __str__(self) -> str:
+        """In words."""
+        names = ("contest", "area", "unit", "partition")
+        where = [f"{name} {getattr(self, name)}" for name in names if getattr(self, name) is not None]
+        return f"{', '.join([*where, self.figure])}: the log says {self.expected}, found {self.found}"
+
+
+# -- the store
+
+
+def field_names(book: Book, leaves: Iterable[Key]) -> list[bytes]:
+    """Fields of the partition's hash to be read for `stored`: totals, counters, and the states of these leaves."""
+    cells = [packed.cell_name(contest.id, area) for contest in book.definition.contests for area in contest.areas]
+    return [*_OWN, *cells, *(packed.unit_name(leaf_name(key)) for key in leaves)]
+
+
+def stored(book: Book, leaves: Sequence[Key], values: Sequence[bytes | None]) -> Iterator[Difference]:
+    """What differs in a partition's hash at the book's offset. ``values``: of `field_names`, in that order."""
+    own, rest = values[: len(_OWN)], values[len(_OWN) :]
+    cells = len(rest) - len(leaves)
+    yield from (found._replace(partition=book.partition) for found in _own(book, own))
+    yield from (found._replace(partition=book.partition) for found in _cells(book, rest[:cells]))
+    for key, data in zip(leaves, rest[cells:], strict=True):
+        yield from (found._replace(partition=book.partition) for found in _unit(book, key, data))
+
+
+def _own(book: Book, values: Sequence[bytes | None]) -> Iterator[Difference]:
+    raw_tallies, raw_refusals, chain = values
+    tallies, refusals = packed.unpack_tallies(raw_tallies), packed.unpack_refusals(raw_refusals)
+    for name in _TALLIES:
+        yield from _number(f"events {name}", book.fates[name], getattr(tallies, name))
+    yield from _number("election clock", book.clock, tallies.reported_at)
+    expected = {str(code): times for code, times in book.refusals.items()}
+    for code in sorted(expected.keys() | refusals.keys()):
+        yield from _number(f"refused {code}", expected.get(code, 0), refusals.get(code, 0))
+    if chain is not None and chain.decode() != book.chain:
+        yield Difference("definition", book.chain, chain.decode())
+
+
+def _cells(book: Book, values: Sequence[bytes | None]) -> Iterator[Difference]:
+    sums = sums_of(book)
+    held = iter(values)
+    for contest in book.definition.contests:
+        names = book.sheets[contest.id].names
+        for area in contest.areas:
+            yield from (
+                found._replace(contest=contest.id, area=area)
+                for found in _row(names, [sums[contest.id, area][name] for name in names], next(held))
+            )
+
+
+def _unit(book: Book, key: Key, data: bytes | None) -> Iterator[Difference]:
+    contest = book.sheets[key[0]].contest
+    held = book.units.get(key)
+    names = (*_STATE, *book.sheets[contest.id].figures)
+    unit = key[1] if key[2] is None else f"{key[1]}#{key[2]}"
+    place = Difference("report", None, None, contest=key[0], area=contest.units[key[1]], unit=unit)
+    if held is None or data is None:
+        if (held is None) is not (data is None):
+            yield place._replace(
+                expected=held and f"version {held.version}", found=_MISSING if data is None else "held"
+            )
+        return
+    for found in _row(names, _state(held, len(names)), data):
+        yield place._replace(figure=found.figure, expected=found.expected, found=found.found)
+
+
+def _state(held: Held, width: int) -> list[int]:
+    """The report as a unit's state (docs/exactly-once.md)."""
+    code = tuple(Kind).index(Kind(held.kind)) * 8 + tuple(Disposition).index(Disposition(held.disposition))
+    registered = -1 if held.registered is None else held.registered
+    state = [held.version, held.at, code, *held.parts, registered, *held.figures]
+    return state + [0] * (width - len(state))
+
+
+def _row(names: Sequence[str], expected: Sequence[int], data: bytes | None) -> Iterator[Difference]:
+    """A packed row against these numbers; columns that it does not have yet are 0."""
+    if data is not None and (len(data) % 8 or len(data) // 8 > len(names)):
+        yield Difference("row", f"{len(names)} numbers", f"{len(data)} bytes")
+        return
+    found = () if data is None else packed.unpack(data)
+    for name, right, number in zip(names, expected, (*found, *(0,) * (len(names) - len(found))), strict=True):
+        yield from _number(name, right, number)
+
+
+def _number(name: str, expected: Value, found: Value) -> Iterator[Difference]:
+    if expected != found or type(expected) is not type(found):
+        yield Difference(name, expected, found)
+
+
+# -- what was published
+
+
+def revision(books: Books, head: Mapping[str, Any], documents: Mapping[str, bytes]) -> Iterator[Difference]:
+    """What differs in a revision whose ``as_of`` is where the books stand."""
+    yield from _events(books, head)
+    shown: list[Mapping[str, Any]] = []
+    hidden, embargoed = books.withheld(head["clock"])
+    for contest in books.definition.contests:
+        data = documents.get(contest_name(contest.id))
+        if data is None:
+            yield Difference("document", "published", _MISSING, contest=contest.id)
+            continue
+        found = msgspec.json.decode(data)
+        names = [areas_name(contest.id, parent) for parent in dict.fromkeys(contest.areas.values())]
+        areas = [area for name in names if name in documents for area in msgspec.json.decode(documents[name])]
+        shown.append({**found, "areas": areas})
+        here = {item["area"] for item in areas}
+        for area in sorted(contest.areas.keys() - here - hidden[contest.id]):
+            yield Difference("area", "published", _MISSING, contest=contest.id, area=area)
+        for area in sorted(here & embargoed[contest.id]):
+            yield Difference("area", "under embargo", "published", contest=contest.id, area=area)
+    yield from contests(books, shown)
+
+
+def snapshot(books: Books, shown: Mapping[str, Any]) -> Iterator[Difference]:
+    """What differs in a snapshot as a gateway served it, whole or filtered, whose ``as_of`` is where the books stand."""
+    yield from _events(books, shown)
+    yield from contests(books, shown["contests"])
+
+
+def _events(books: Books, head: Mapping[str, Any]) -> Iterator[Difference]:
+    """The definition in force, what became of the events, and what was refused."""
+    for chain in sorted(books.chains()):
+        yield from _number("definition", chain, head["definition"])
+    fates, refusals = books.fates(), {str(code): times for code, times in books.refusals().items()}
+    for name in _HEAD:
+        yield from _number(f"events {name}", fates[name], head["events"].get(name))
+    for code in sorted(refusals.keys() | head["quarantined"].keys()):
+        yield from _number(f"refused {code}", refusals.get(code, 0), head["quarantined"].get(code, 0))
+
+
+def contests(books: Books, shown: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
+    """What differs in contests with their areas, as a snapshot has them."""
+    defined = {contest.id: contest for contest in books.definition.contests}
+    sums, expected = books.sums(), books.expected()
+    for found in shown:
+        contest = defined.get(found["contest"])
+        if contest is None:
+            yield Difference("contest", None, "published", contest=found["contest"])
+            continue
+        for area in found["areas"]:
+            place = (contest.id, area["area"])
+            if place not in sums:
+                yield Difference("area", None, "published", contest=contest.id, area=area["area"])
+                continue
+            for name, number in published(contest, sums[place], expected[place]).items():
+                for wrong in _number(name, number, _at(area, name)):
+                    yield wrong._replace(contest=contest.id, area=area["area"])
+            for name in ("counts", "ballots"):
+                known = {*contest.accounting.measures, *(item.id for item in contest.selections)}
+                for extra in sorted((area.get(name) or {}).keys() - known):
+                    yield Difference(f"{name}.{extra}", None, area[name][extra], contest=contest.id, area=area["area"])
+
+
+def _at(area: Mapping[str, Any], path: str) -> Value:
+    """The value at a path of one or two names; "missing" where there is none."""
+    group, _, name = path.partition(".")
+    if not name:
+        return area.get(group, _MISSING)  # type: ignore[no-any-return]
+    within = area.get(group)
+    return within.get(name, _MISSING) if isinstance(within, Mapping) else _MISSING
