@@ -13,16 +13,14 @@ from typing import Final
 import msgspec
 
 from tallyroom import __version__
-from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
-from tallyroom.publisher.cut import View, facts_of
+from tallyroom.publisher.cut import View
+from tallyroom.publisher.deriving import Derivation
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
-from tallyroom.results.documents import Deriver
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
-from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
 from tallyroom.telemetry.logs import get_logger
 from tallyroom.telemetry.metrics import PublisherMetrics
@@ -59,11 +57,10 @@ class Publisher:
     ) -> None:
         self._totals, self._revisions = stores
         self._log, self._topic = log
-        self._plan = plan
         self._keeper = keeper
         self._metrics = metrics
         self._wall = wall
-        self._deriver = Deriver(plan)
+        self._derivation = Derivation(plan)
         documents = MOST_BESIDE + sum(1 + len(contest.children) for contest in plan.contests.values())
         if documents > MAX_FIELDS:
             raise DefinitionError(
@@ -123,7 +120,7 @@ class Publisher:
         self._doubt("catching up with the log")
         await self._beat(lease)
         self._logger.info("publishing", after=self._number, store=meta.store_id)
-        return View(self._totals, self._plan, meta.partitions)
+        return View(self._totals, self._derivation.plan, meta.partitions)
 
     async def _meta(self) -> StoreMeta:
         meta = await self._totals.meta()
@@ -163,11 +160,11 @@ class Publisher:
         moved = await view.refresh()
         self._guards.moved(moved)
         reason = self._guards.against(view) or self._guards.mixed(view.chains())
-        if reason is None and self._follow_definition(view):
-            documents = self._derive(view)
+        if reason is None and self._derivation.follow(view):
+            documents = self._derivation.derive(view, self._clock(view), self._hashes)
             if documents or (moved and self._advanced(view)):
                 await self._publish(lease, view, documents)
-        reason = reason or self._unknown_definition(view)
+        reason = reason or self._derivation.unknown_definition(view)
         self._say(reason or self._guards.stalled(view, await self._log.bounds(self._topic)))
         self._keep()
         self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
@@ -188,52 +185,8 @@ class Publisher:
                 raise StoreUnavailable(f"putting revision {number} back was answered {answer}.", "none: tried again")
             self._logger.warning("the store had lost the revision; put back", revision=number)
 
-    def _follow_definition(self, view: View) -> bool:
-        """Show an amended definition once every partition has it; until then the cut mixes two and is not shown."""
-        chains = view.chains()
-        if chains == {self._plan.chain}:
-            return True
-        plan = self._plan
-        by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.journals.amendments.values()}
-        while plan.chain not in chains and plan.chain in by_previous:
-            amendment, chain = by_previous[plan.chain]
-            plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
-        if chains == {plan.chain}:
-            self._plan = plan
-            self._deriver = Deriver(plan)
-            view.replan(plan)
-        return False  # read again by the new definition in the next round
-
-    def _unknown_definition(self, view: View) -> str | None:
-        known = {self._plan.chain, *(chain for _, chain in view.journals.amendments.values())}
-        return None if view.chains() <= known else "the totals stand at a definition that no amendment leads to"
-
-    def _derive(self, view: View) -> dict[str, bytes]:
-        """Documents that differ from the published ones, encoded once."""
-        clock = self._clock(view)
-        facts = facts_of(view, clock)
-        moved = self._deriver.moved(facts)  # released, put off, certified ...: all of it, not only what changes next
-        if moved:
-            view.changed.update(moved)
-            view.asides_changed = True
-        if view.asides_changed:  # a bulletin may bound what is outstanding, a declaration says what stands
-            view.changed.update((name, contest.root) for name, contest in self._plan.contests.items())
-        places = view.sum_changed()
-        made = dict(self._deriver.documents(places, facts))
-        if places or view.asides_changed or self._head is None or self._head.clock != clock:
-            made |= {"election": self._deriver.election(), **self._deriver.beside(facts)}
-            view.asides_changed = False
-        if self._head is None or self._head.definition != self._plan.chain or "definition" not in self._hashes:
-            made["definition"] = msgspec.Raw(encode_definition(self._plan.definition))
-        changed: dict[str, bytes] = {}
-        for name, document in made.items():
-            data = encode(document)
-            if self._hashes.get(name) != document_hash(data):
-                changed[name] = data
-        return changed
-
     def _clock(self, view: View) -> datetime | None:
-        return self._wall() if self._plan.environment == "live" else view.clock()
+        return self._wall() if self._derivation.plan.environment == "live" else view.clock()
 
     def _advanced(self, view: View) -> bool:
         """Whether the offsets moved although no document changed (duplicates, refused events)."""
@@ -259,7 +212,7 @@ class Publisher:
         await self._revisions.announce("revision")
 
     def _make_head(self, view: View, meta: StoreMeta, number: int, hashes: dict[str, str], changed: list[str]) -> Head:
-        definition = self._plan.definition
+        definition = self._derivation.plan.definition
         tallies: dict[str, int] = {}
         refusals: dict[str, int] = {}
         for part in view.partitions.values():
@@ -274,9 +227,9 @@ class Publisher:
             generated_at=self._wall(),
             clock=self._clock(view),
             as_of={"events": self._as_of(view)},
-            definition=self._plan.chain,
+            definition=self._derivation.plan.chain,
             store_id=meta.store_id,
-            hashes=Hashes(content_hash(hashes), self._plan.chain, __version__, meta.definition),
+            hashes=Hashes(content_hash(hashes), self._derivation.plan.chain, __version__, meta.definition),
             events=tallies,
             quarantined=refusals,
             documents=hashes,
@@ -290,10 +243,10 @@ class Publisher:
         newest = max(part.tallies.appended_at for part in view.partitions.values())
         if newest:
             self._metrics.published_latency.observe(max(0.0, time.time() - newest / 1000))
-        for name, contest in self._plan.contests.items():
+        for name, contest in self._derivation.plan.contests.items():
             row = view.totals.get((name, contest.root))
             self._metrics.units_reported.labels(contest=name).set(row[0] if row else 0)
-            self._metrics.units_expected.labels(contest=name).set(self._deriver.units_expected(name))
+            self._metrics.units_expected.labels(contest=name).set(self._derivation.deriver.units_expected(name))
 
     def _say(self, reason: str | None) -> None:
         """Set the condition from what this round found."""

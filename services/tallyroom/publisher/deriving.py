@@ -1,0 +1,65 @@
+"""From a view of the totals to the documents of a revision, following the definition as amendments reach every partition."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tallyroom.codec.definition import encode_definition
+from tallyroom.publisher.cut import View, facts_of
+from tallyroom.publisher.revision import document_hash, encode
+from tallyroom.results.documents import Deriver
+from tallyroom.tabulation.amend import amend
+from tallyroom.tabulation.plan import Plan
+
+
+class Derivation:
+    """Derives what changed, and again nothing else. One for each view."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.deriver = Deriver(plan)
+        self._clock: datetime | None = None
+        self._definition = ""  # the chain of the definition document made last
+
+    def follow(self, view: View) -> bool:
+        """Take over an amended definition once every partition has it; until then the cut mixes two and is not shown."""
+        chains = view.chains()
+        if chains == {self.plan.chain}:
+            return True
+        plan = self.plan
+        by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.journals.amendments.values()}
+        while plan.chain not in chains and plan.chain in by_previous:
+            amendment, chain = by_previous[plan.chain]
+            plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
+        if chains == {plan.chain}:
+            self.plan = plan
+            self.deriver = Deriver(plan)
+            view.replan(plan)
+        return False  # read again by the new definition in the next round
+
+    def unknown_definition(self, view: View) -> str | None:
+        """Why the partitions' definitions cannot be followed, or None."""
+        known = {self.plan.chain, *(chain for _, chain in view.journals.amendments.values())}
+        return None if view.chains() <= known else "the totals stand at a definition that no amendment leads to"
+
+    def derive(self, view: View, clock: datetime | None, published: Mapping[str, str]) -> dict[str, bytes]:
+        """Documents that differ from the ``published`` hashes, encoded once. ``clock``: election time."""
+        facts = facts_of(view, clock)
+        moved = self.deriver.moved(facts)  # released, put off, certified ...: all of it, not only what changes next
+        if moved:
+            view.changed.update(moved)
+            view.asides_changed = True
+        if view.asides_changed:  # a bulletin may bound what is outstanding, a declaration says what stands
+            view.changed.update((name, contest.root) for name, contest in self.plan.contests.items())
+        places = view.sum_changed()
+        made: dict[str, Any] = dict(self.deriver.documents(places, facts))
+        if places or view.asides_changed or clock != self._clock:
+            made |= {"election": self.deriver.election(), **self.deriver.beside(facts)}
+            view.asides_changed = False
+        if self._definition != self.plan.chain or "definition" not in published:
+            made["definition"] = msgspec.Raw(encode_definition(self.plan.definition))
+        self._clock, self._definition = clock, self.plan.chain
+        encoded = {name: encode(document) for name, document in made.items()}
+        return {name: data for name, data in encoded.items() if published.get(name) != document_hash(data)}
