@@ -46,7 +46,7 @@ async def test_topics_keep_everything(kafka_broker: KafkaBroker) -> None:
 
 @pytest.mark.kafka
 async def test_a_refused_topic_is_explained(kafka_broker: KafkaBroker) -> None:
-    log = KafkaLog(kafka_broker.bootstrap, replication=3)
+    log = KafkaLog(kafka_broker.bootstrap, replication=(3, 2))
     with pytest.raises(LogError, match=r"refused to create topic .*replication factor"):
         await log.create("tallyroom.three.test.events", 2)
     await log.close()

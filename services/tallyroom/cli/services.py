@@ -14,7 +14,6 @@ import uvloop
 
 from tallyroom.cli.common import load_election, settings
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import SettingError
 from tallyroom.gateway import run_gateway
 from tallyroom.log import events_topic, open_log
 from tallyroom.publisher.keep import Keeper
@@ -65,20 +64,11 @@ async def _until_stopped(current: Settings, definition: Definition, chain: str, 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    store = open_store(_redis_url(current), definition.election, str(definition.environment))
+    store = open_store(current.store, definition.election, str(definition.environment))
     try:
         await run(current, definition, chain, store, stop)
     finally:
         await store.close()
-
-
-def _redis_url(current: Settings) -> str:
-    if current.redis_url is None:
-        raise SettingError(
-            "TALLYROOM_REDIS_URL is not set; a single service has no embedded store.",
-            "set it to redis://host:port/0, or use `tallyroom night`, which brings a store along",
-        )
-    return current.redis_url
 
 
 async def _tabulator(

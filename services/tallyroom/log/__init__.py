@@ -34,6 +34,6 @@ EMBEDDED_FILE = "log.sqlite3"
 def open_log(settings: Settings) -> EventLog:
     """The log that the settings name. Nothing is connected or opened before its first use."""
     if settings.kafka_url is not None:
-        return KafkaLog(settings.bootstrap)
+        return KafkaLog(settings.bootstrap, replication=settings.replication, security=settings.kafka)
     settings.data.mkdir(parents=True, exist_ok=True)
     return SqliteLog(settings.data / EMBEDDED_FILE)

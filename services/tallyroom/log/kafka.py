@@ -14,7 +14,10 @@ from aiokafka.structs import RecordMetadata
 from tallyroom.domain.errors import LogError, TopicMismatch
 from tallyroom.log.base import Bounds, Entry, LogRecord, Position
 from tallyroom.log.routing import MAX_VALUE_BYTES, no_partition, no_topic, out_of_range, route
+from tallyroom.log.security import client_options
+from tallyroom.settings import KafkaSecurity
 
+PLAINTEXT: Final = KafkaSecurity()
 Startable = TypeVar("Startable", AIOKafkaConsumer, AIOKafkaProducer)
 
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -41,14 +44,17 @@ _TOPIC_CONFIG: Final = {
 class KafkaLog:
     """An ``EventLog`` on the brokers ``bootstrap`` (``host:port[,host:port]``).
 
-    ``replication`` and ``min_insync`` are used when topics are created; an append is acknowledged by all in-sync
-    replicas. One reader is kept per partition that was read: who reads on in order finds the next records fetched.
+    ``replication``: replicas of topics that are created, and how many must be in sync for an append; an append is
+    acknowledged by all in-sync replicas. One reader is kept per partition that was read: who reads on in order finds the
+    next records fetched.
     """
 
-    def __init__(self, bootstrap: str, *, replication: int = 1, min_insync: int = 1) -> None:
+    def __init__(
+        self, bootstrap: str, *, replication: tuple[int, int] = (1, 1), security: KafkaSecurity = PLAINTEXT
+    ) -> None:
         self._bootstrap = bootstrap
-        self._replication = replication
-        self._min_insync = min_insync
+        self._replication, self._min_insync = replication
+        self._options = {"bootstrap_servers": bootstrap, **client_options(security)}
         self._admin: AIOKafkaAdminClient | None = None
         self._producer: AIOKafkaProducer | None = None
         self._offsets: AIOKafkaConsumer | None = None
@@ -174,9 +180,7 @@ class KafkaLog:
     async def _admin_client(self) -> AIOKafkaAdminClient:
         async with self._starting:
             if self._admin is None:
-                admin = AIOKafkaAdminClient(
-                    bootstrap_servers=self._bootstrap, request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000)
-                )
+                admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000))
                 try:
                     await admin.start()
                 except KafkaError:
@@ -196,7 +200,7 @@ class KafkaLog:
             if self._producer is None:
                 self._producer = await _started(
                     AIOKafkaProducer(
-                        bootstrap_servers=self._bootstrap,
+                        **self._options,
                         enable_idempotence=True,
                         acks="all",
                         max_batch_size=_BATCH_BYTES,
@@ -207,7 +211,7 @@ class KafkaLog:
 
     def _consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._options,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",

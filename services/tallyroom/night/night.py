@@ -116,12 +116,12 @@ class Night:
     def _environment(self, redis_url: str) -> dict[str, str]:
         settings = self.settings
         return {
+            **settings.environment(),
             "TALLYROOM_REDIS_URL": redis_url,
             "TALLYROOM_DATA": str(settings.data.resolve()),
             "TALLYROOM_PARTITIONS": str(settings.partitions),
             "TALLYROOM_LOG_FORMAT": "json",
             "TALLYROOM_OPS_PORT": "",
-            "TALLYROOM_KAFKA_URL": settings.kafka_url or "",
         }
 
     async def _start_services(self, environment: Mapping[str, str]) -> None:

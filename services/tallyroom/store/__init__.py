@@ -1,5 +1,6 @@
 """Totals and revisions in Redis or Valkey, or in memory; a server for those who have none."""
 
+from tallyroom.settings import StoreAccess
 from tallyroom.store.base import (
     MAX_FIELDS,
     Answer,
@@ -34,9 +35,9 @@ __all__ = [
 ]
 
 
-def open_store(url: str, election: str, environment: str) -> RedisStore:
-    """The store of an election on the server at ``url`` (redis://, rediss://, unix://). Connects when first used.
+def open_store(access: StoreAccess | str, election: str, environment: str) -> RedisStore:
+    """The store of an election on the server that ``access`` names (redis://, rediss://, unix://). Connects when first used.
 
     Raises SettingError for an address that is none.
     """
-    return RedisStore(url, election, environment)
+    return RedisStore(access, election, environment)

@@ -6,6 +6,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from tallyroom.settings import StoreAccess
 from tallyroom.store.lane import ANSWER_S, CONNECT_S, connect
 
 AGAIN_S: Final = 0.5
@@ -15,8 +16,8 @@ AGAIN_S: Final = 0.5
 class Listener:
     """A subscription that keeps itself alive in a task of its own until closed."""
 
-    def __init__(self, url: str, channel: str) -> None:
-        self._connection = connect(url)
+    def __init__(self, access: StoreAccess, channel: str) -> None:
+        self._connection = connect(access)
         self._channel = channel
         self._heard = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name=f"hints {channel}")

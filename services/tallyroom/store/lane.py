@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from ssl import TLSVersion
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from hiredis import pack_command
-from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from tallyroom.domain.errors import SettingError, StoreUnavailable
+from tallyroom.settings import StoreAccess
 
 CONNECT_S: Final = 2.0
 """A server on the same network that takes longer to accept is not there."""
@@ -28,15 +30,28 @@ class Lost(Exception):
     """The connection failed or the time is over: commands without a reply may or may not have been executed."""
 
 
-def connect(url: str) -> Connection | UnixDomainSocketConnection:
+def accessed(access: StoreAccess | str) -> StoreAccess:
+    """An address alone is one without credentials beside it."""
+    return StoreAccess(access) if isinstance(access, str) else access
+
+
+def connect(access: StoreAccess) -> Connection | UnixDomainSocketConnection:
     """A connection object for redis://, rediss:// or unix://, not yet connected. Raises SettingError."""
     try:
-        arguments: dict[str, Any] = dict(parse_url(url))
+        arguments: dict[str, Any] = dict(parse_url(access.url))
     except ValueError as error:
         raise SettingError(
             f"The store's address is not valid: {error}.", "set it to redis://host:port/0 or unix:///path"
         ) from error
     kind = arguments.pop("connection_class", Connection)
+    if access.username is not None:
+        arguments["username"] = access.username
+    if access.password is not None:
+        arguments["password"] = access.password.reveal()
+    if issubclass(kind, SSLConnection):
+        arguments["ssl_min_version"] = TLSVersion.TLSv1_2
+        if access.ca is not None:
+            arguments["ssl_ca_certs"] = str(access.ca)
     # The client library resends by itself unless told otherwise, and hides it: the second time an apply is answered MOVED
     # although it was applied. Who sends again must know that the first answer was lost.
     arguments.update(
@@ -67,9 +82,9 @@ def _ended(connection: Connection | UnixDomainSocketConnection) -> bool:
 class Lane:
     """A connection that is made when it is needed and again after it broke."""
 
-    def __init__(self, url: str, answer_s: float = ANSWER_S) -> None:
-        self._connection = connect(url)
-        self._address = address(url)
+    def __init__(self, access: StoreAccess, answer_s: float = ANSWER_S) -> None:
+        self._connection = connect(access)
+        self._address = address(access.url)
         self._answer_s = answer_s
         self._turn = asyncio.Lock()
 

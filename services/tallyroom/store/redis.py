@@ -16,10 +16,11 @@ from redis.exceptions import ResponseError
 from structlog.typing import FilteringBoundLogger
 
 from tallyroom.domain.errors import StoreUnavailable
+from tallyroom.settings import StoreAccess
 from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
 from tallyroom.store.checks import check_meta, check_size, check_steps
 from tallyroom.store.hints import Listener
-from tallyroom.store.lane import ANSWER_S, Lane, Lost, Reply, packed
+from tallyroom.store.lane import ANSWER_S, Lane, Lost, Reply, accessed, packed
 
 _ANSWERS: Final = {str(answer).encode(): answer for answer in Answer}
 _READ_AT_ONCE: Final = 5000
@@ -42,14 +43,14 @@ class RedisStore:
     ``answer_s``: longest wait for the answers of one pipeline, in seconds.
     """
 
-    def __init__(self, url: str, election: str, environment: str, answer_s: float = ANSWER_S) -> None:
-        self._url = url
+    def __init__(self, access: StoreAccess | str, election: str, environment: str, answer_s: float = ANSWER_S) -> None:
+        self._access = accessed(access)
         self._prefix = f"tallyroom:{{{election}.{environment}}}:"
         self._meta = f"{self._prefix}meta"
         self._lease = f"{self._prefix}lease"
         self._revision = f"{self._prefix}revision"
-        self._applies = Lane(url, answer_s)
-        self._others = Lane(url, answer_s)
+        self._applies = Lane(self._access, answer_s)
+        self._others = Lane(self._access, answer_s)
         self._listeners: dict[str, Listener] = {}
         self._opened: tuple[str, int] | None = None
         self._partitions: int | None = None
@@ -236,7 +237,7 @@ class RedisStore:
         """Wait until ``channel`` is announced (True) or ``timeout`` seconds have passed (False)."""
         listener = self._listeners.get(channel)
         if listener is None:
-            listener = self._listeners[channel] = Listener(self._url, self._channel(channel))
+            listener = self._listeners[channel] = Listener(self._access, self._channel(channel))
         return await listener.wait(timeout)
 
     def _channel(self, name: str) -> str:

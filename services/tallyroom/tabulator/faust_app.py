@@ -18,6 +18,8 @@ from faust.types import TP, AppT, StreamT
 from faust.types.transports import SchedulingStrategyT
 
 from tallyroom.domain.errors import LogError
+from tallyroom.log.security import tls_context
+from tallyroom.settings import KafkaSecurity, Settings
 from tallyroom.tabulator.applier import Applier
 from tallyroom.telemetry.logs import get_logger
 
@@ -134,11 +136,27 @@ class StoreConsumer(driver.Consumer):
         return offsets
 
 
-def build_app(name: str, bootstrap: str, topic: str, applier: Applier, data: str) -> faust.App:
+def credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
+    """The same access as the log's, as Faust wants it told; None: plain text, nobody is asked for."""
+    if security.protocol == "plaintext":
+        return None
+    context = tls_context(security.ca)
+    if security.password is None:
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=security.username,
+        password=security.password.reveal(),
+        ssl_context=context,
+        mechanism=security.mechanism,
+    )
+
+
+def build_app(name: str, settings: Settings, topic: str, applier: Applier, data: str) -> faust.App:
     """The Faust app of one tabulator worker. Connects to nothing; start it with ``await app.start()`` in a running loop."""
     app = faust.App(
         name,
-        broker=f"kafka://{bootstrap}".replace(",", ";kafka://"),
+        broker=f"kafka://{settings.bootstrap}".replace(",", ";kafka://"),
+        broker_credentials=credentials(settings.kafka),
         store="memory://",
         datadir=data,
         web_enabled=False,

@@ -75,7 +75,7 @@ class Tabulator:
 
         folder = self._settings.data / "faust"
         folder.mkdir(parents=True, exist_ok=True)  # Faust makes only the last folder of a path
-        app = build_app(self._group, self._settings.bootstrap, self._topic, self.applier, str(folder))
+        app = build_app(self._group, self._settings, self._topic, self.applier, str(folder))
         await self.applier.open(partial(seek, app, self._topic))
         await app.start()
 

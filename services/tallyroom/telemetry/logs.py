@@ -17,6 +17,10 @@ _SHARED: Final[tuple[Processor, ...]] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # a client's variables hold passwords
+)
+
 
 def configure_logs(service: str, log_format: str = "auto") -> None:
     """Send all that is logged in this process to standard error as ``json`` or ``text`` (auto: text on a terminal).
@@ -58,7 +62,7 @@ def _formatter(service: str, as_json: bool, colours: bool) -> logging.Formatter:
         structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),
     )
     if as_json:
-        renderer = (structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False))
+        renderer = (_TRACEBACKS, structlog.processors.JSONRenderer(ensure_ascii=False))
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, add_service, *renderer],

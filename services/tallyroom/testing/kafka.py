@@ -193,15 +193,27 @@ class KafkaBroker:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, controller = _free_ports(self._wanted_port)
-        text = _PROPERTIES.format(port=self.port, controller=controller, logs=self.folder / "data")
-        properties.write_text(text, encoding="utf-8")
+        properties.write_text(self._properties(controller), encoding="utf-8")
+        properties.chmod(0o600)  # a secured one holds passwords
         (self.folder / "log4j2.properties").write_text(_LOG4J, encoding="utf-8")
         self._configured = True
+
+    def _properties(self, controller: int) -> str:
+        """The configuration; ``controller``: port of the controller's listener."""
+        return _PROPERTIES.format(port=self.port, controller=controller, logs=self.folder / "data")
+
+    def _format_options(self) -> list[str]:
+        """What else the storage tool is given."""
+        return []
+
+    def _answers(self) -> bool:
+        """Whether the broker is ready."""
+        return answers(self.port)
 
     def _format(self, java: str, libs: Path) -> None:
         cluster = "T" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]  # a "-" in front would be an option
         command = [java, "-Xmx256m", "-cp", f"{libs}/*", "kafka.tools.StorageTool", "format", "-t", cluster]
-        command += ["-c", str(self.folder / "server.properties")]
+        command += ["-c", str(self.folder / "server.properties"), *self._format_options()]
         failure = _run(command, FORMAT_TIMEOUT_S)
         if failure is not None:
             raise BrokerUnavailable(
@@ -211,7 +223,7 @@ class KafkaBroker:
 
     def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not answers(self.port):
+        while not self._answers():
             code = process.poll()
             if code is not None or time.monotonic() > deadline:
                 state = f"ended with {code}" if code is not None else f"did not answer in {START_TIMEOUT_S:.0f} s"
