@@ -6,7 +6,9 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallyroom.codec import packed
 from tallyroom.domain.election import Body, Definition, Majority, Rule, Threshold, VoterPool
+from tallyroom.publisher.journal import Journals
 from tallyroom.results.documents import Deriver
 from tallyroom.results.facts import Facts
 from tallyroom.tabulation.rows import widened
@@ -39,6 +41,7 @@ class Publishing:
         self.deriver = Deriver(plan_of(RULED))
         self.documents: dict[str, Any] = {}
         self.totals: dict[tuple[str, str], Any] = {}
+        self.journals = Journals()
 
     def look(self, night: Night) -> Facts:
         """Derive where totals moved; everything if the definition did."""
@@ -49,10 +52,29 @@ class Publishing:
         if not self.documents:
             changed = set(self.deriver.all_places())
         self.totals = cells
-        facts = Facts(totals=cells, now=CLOSED_AT)
+        changed |= self.read_journals(night)
+        facts = Facts(
+            totals=cells,
+            corrections=self.journals.corrections(),
+            apart=self.journals.apart(),
+            waiting=self.journals.waiting(),
+            now=CLOSED_AT,
+        )
+        changed |= self.deriver.moved(facts)
         self.documents |= self.deriver.documents(changed, facts)
         self.documents |= self.deriver.beside(facts)
         return facts
+
+    def read_journals(self, night: Night) -> set[tuple[str, str]]:
+        """Take in what the journals of the partitions say since the last look; the places that it is about."""
+        found = set()
+        for number, fold in enumerate(night.folds):
+            changes = fold.take()
+            entries = [*map(packed.note_entry, changes.notes), *map(packed.wait_entry, changes.waits)]
+            for entry in sorted(entries, key=lambda entry: entry.offset):
+                contest = self.journals.remember(number, entry) or ""
+                found.add((contest, night.plan.contests[contest].root))
+        return found
 
 
 def fresh(night: Night, facts: Facts) -> dict[str, Any]:

@@ -265,7 +265,7 @@ def test_the_elections_own_release_binds_contests_without_one() -> None:
 def test_only_what_changed_is_derived() -> None:
     deriver, night = Deriver(PLAN), fed(Sent("list", "u1"))
     made = deriver.documents([("list", "A")], Facts(totals=night.folds[0].cells(), now=CLOSED_AT))
-    assert set(made) == {"contest:list", "areas:list:R"}
+    assert set(made) == {"contest:list", "areas:list:R", "ledger:list", "apart:list"}
     assert [document["area"] for document in made["areas:list:R"]] == ["A", "B"]
 
 

@@ -61,7 +61,7 @@ class Publisher:
         self._metrics = metrics
         self._wall = wall
         self._derivation = Derivation(plan)
-        documents = MOST_BESIDE + sum(1 + len(contest.children) for contest in plan.contests.values())
+        documents = MOST_BESIDE + sum(3 + len(contest.children) for contest in plan.contests.values())
         if documents > MAX_FIELDS:
             raise DefinitionError(
                 f"The definition makes {documents} documents a revision; the store takes {MAX_FIELDS} at once.",

@@ -1,7 +1,8 @@
 """The documents of a revision, derived again only where totals changed.
 
 Names: ``election``, ``definition``, ``contest:CONTEST``, ``areas:CONTEST:PARENT`` (the children of an area;
-PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside the contests in the snapshot.
+PARENT empty: the root), and ``beside:NAME``: objects whose members stand beside the contests in the snapshot. Not in the snapshot:
+``ledger:CONTEST`` (all corrections) and ``apart:CONTEST`` (all units apart from the totals).
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -10,10 +11,12 @@ from typing import Any, Final
 from tallyroom.apportionment.model import RuleError
 from tallyroom.domain.election import Body, Scope
 from tallyroom.results import flags
+from tallyroom.results.apart import apart_document, apart_section, rejected_places
 from tallyroom.results.areas import Status, area_document, leading, lines_of, status
 from tallyroom.results.asides import sections
 from tallyroom.results.bodies import body_document
 from tallyroom.results.facts import Facts, Place
+from tallyroom.results.ledger import corrections_document, ledger_document
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
@@ -26,6 +29,10 @@ ELECTION: Final = "election"
 """Name of the document with what the definition says that is shown wherever figures are."""
 BESIDE: Final = "beside:"
 """What the names of documents begin with whose members the snapshot shows beside the contests."""
+
+LEDGER: Final = "ledger:"
+APART: Final = "apart:"
+"""What the names of documents begin with that list all corrections, and all units apart, of a contest; not in the snapshot."""
 
 
 def areas_name(contest: str, parent: str | None) -> str:
@@ -86,10 +93,23 @@ class Deriver:
                 made[contest_name(contest_id)] = self._hidden(contest)
             else:
                 made[contest_name(contest_id)] = self._contest(contest, facts, issued)
+            made |= self._listed(contest, facts, withheld)
         for name, (contest, parent) in groups.items():
             shown = [area for area in contest.children[parent] if (contest.id, area) not in withheld]
             made[name] = self._areas(contest, shown, facts)
         return made
+
+    def _listed(self, contest: ContestPlan, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:
+        """Documents that are too long for the snapshot: the contest's ledger of corrections, and its units apart."""
+
+        def visible(area: str) -> bool:
+            return (contest.id, area) not in withheld
+
+        units = facts.apart.get(contest.id, ()), facts.waiting.get(contest.id, ())
+        return {
+            f"{LEDGER}{contest.id}": ledger_document(contest, facts.corrections.get(contest.id, ()), visible),
+            f"{APART}{contest.id}": apart_document(self.plan, contest, units, rejected_places(facts.asides), visible),
+        }
 
     def election(self) -> dict[str, Any]:
         """What the definition says that is shown wherever figures are."""
@@ -101,6 +121,12 @@ class Deriver:
         withheld = frozenset[Place]() if release else self._withheld
         shown: dict[str, Any] = dict(sections(facts.asides, facts.now, None if release else self._releases))
         shown["bodies"] = [self._body(body, facts, withheld) for body in self.plan.definition.bodies]
+        listed = {
+            name: self._listed(self.plan.contests[name], facts, withheld) for name in {*facts.apart, *facts.waiting}
+        }
+        shown["units_apart"] = apart_section(
+            listed[name][f"{APART}{name}"] for name in self.plan.contests if name in listed
+        )
         shown["flags"] = flags.section(facts.flags, facts.settled, withheld)
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
@@ -157,7 +183,7 @@ class Deriver:
             "contest": contest.id,
             "status": self._status(contest, root, row),
             "leading": leading(contest, row),
-            "corrections": {"count": len(corrections), "latest": list(corrections[-20:])},
+            "corrections": corrections_document(contest, row, (outcome.problem, outcome.made), corrections),
             **outcome.members(),
         }
 

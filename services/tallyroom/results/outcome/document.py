@@ -31,7 +31,8 @@ class ContestOutcome:
     outstanding: Levels
     seats: Mapping[str, Seat] = field(default_factory=dict)
     lots: LotsRequired | None = None
-    problem: Problem | None = None  # the rule with its figures, for bodies in which lists make up for districts
+    problem: Problem | None = None
+    made: Outcome | None = None  # the rule with its figures, for bodies in which lists make up for districts
     apportionment: Mapping[str, Any] | None = None
     winner: Mapping[str, Any] | None = None
 
@@ -108,7 +109,7 @@ class Outcomes:
             **_areas(made),
         }
         return ContestOutcome(
-            outstanding=levels, seats=seats, lots=lots, problem=problem, apportionment=shown, winner=race
+            outstanding=levels, seats=seats, lots=lots, problem=problem, made=made, apportionment=shown, winner=race
         )
 
     def _problem(self, rule: Rule, facts: Facts) -> Problem | None:

@@ -1,0 +1,144 @@
+"""Corrections and retractions as a ledger: what changed, why, and what the result would be without it. Never a trend.
+
+An effect compares the result as it stands with the same result without one correction: the unit's old figures in the place of its
+new ones, everything else as it is. So it is a function of the totals and the entry, whenever it is asked for.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from tallyroom.apportionment.allocate import apportion
+from tallyroom.apportionment.model import Apportionment, Figures, LotsRequired, Outcome, Problem, RuleError, certain
+from tallyroom.results.areas import denominator, leading, lines_of, share
+from tallyroom.tabulation.plan import ContestPlan
+from tallyroom.tabulation.rows import COUNTERS, Row
+
+LATEST: Final = 5
+"""Corrections that the snapshot shows, each with its effect: an allocation takes about a millisecond."""
+
+Correction = Mapping[str, Any]
+"""An entry of `results.facts.Facts.corrections`: ``unit``, ``area``, ``changed``: figure -> (before, after) ..."""
+
+Visible = Callable[[str], bool]
+"""Whether an area is public."""
+
+
+def corrections_document(
+    contest: ContestPlan, row: Row, outcome: tuple[Problem | None, Outcome | None], corrections: Sequence[Correction]
+) -> dict[str, Any]:
+    """What the snapshot says of a contest's corrections. ``row``: the whole contest's; ``outcome``: its rule with these figures,
+    and what the rule makes of them."""
+    return {
+        "count": len(corrections),
+        "latest": [{**entry, "effect": effect(contest, row, outcome, [entry])} for entry in corrections[-LATEST:]],
+        "effect": effect(contest, row, outcome, corrections) if corrections else None,
+    }
+
+
+def ledger_document(contest: ContestPlan, corrections: Sequence[Correction], visible: Visible) -> dict[str, Any]:
+    """Every correction of a contest in the order in which they were reported."""
+    shown = [entry for entry in corrections if visible(area_of(contest, entry))]
+    return {"contest": contest.id, "corrections": shown}
+
+
+def area_of(contest: ContestPlan, entry: Mapping[str, Any]) -> str:
+    """Where the unit of an entry lies now: it may have been moved since."""
+    found = contest.contest.units.get(entry["unit"])
+    return found if found is not None else str(entry.get("area", contest.root))
+
+
+def effect(
+    contest: ContestPlan, row: Row, outcome: tuple[Problem | None, Outcome | None], corrections: Sequence[Correction]
+) -> dict[str, Any]:
+    """What these corrections together did to the contest: only what is different without them stands here.
+
+    ``shares``, ``leading``, ``seats``, ``passed`` (the threshold) ...: each as ``{"without": ..., "with": ...}``.
+    """
+    before = _without(contest, row, corrections)
+    base, lines = (denominator(contest, before), denominator(contest, row)), lines_of(contest.contest.rule)
+    columns = [(name, contest.column(name)) for name in contest.selections]
+    shares = {name: (share(before[at], base[0], lines), share(row[at], base[1], lines)) for name, at in columns}
+    found: dict[str, Any] = {"shares": _different(shares)}
+    leaders = leading(contest, before), leading(contest, row)
+    if _names(leaders[0]) != _names(leaders[1]):
+        found["leading"] = _pair(leaders[0], leaders[1])
+    problem, made = outcome
+    if problem is not None and made is not None:
+        try:
+            found |= _by_rule(apportion(_problem_without(contest, problem, corrections)), made)
+        except RuleError as error:  # the figures of then may be none that the rule can work with
+            found["error"] = error.what
+    return found
+
+
+def _by_rule(before: Outcome, now: Outcome) -> dict[str, Any]:
+    """What the rule made of it then and makes of it now."""
+    old, new = certain(before), certain(now)
+    found: dict[str, Any] = {"seats": _different({name: (old.seats.get(name, 0), n) for name, n in new.seats.items()})}
+    passed = _passed(old), _passed(new)
+    if passed[0] != passed[1]:
+        found["passed"] = _pair(sorted(passed[0]), sorted(passed[1]))
+    lots = isinstance(before, LotsRequired), isinstance(now, LotsRequired)
+    if lots[0] != lots[1]:
+        found["lots_required"] = _pair(lots[0], lots[1])
+    if (old.runoff, old.accepted) != (new.runoff, new.accepted):
+        found["runoff"] = _pair(list(old.runoff), list(new.runoff))
+        found["accepted"] = _pair(old.accepted, new.accepted)
+    return found
+
+
+def _passed(made: Apportionment) -> set[str]:
+    return {name for name, standing in made.standings.items() if standing.passed}
+
+
+def _undone(contest: ContestPlan, corrections: Iterable[Correction]) -> Counter[str]:
+    """What to add to each figure to have it as it was before; votes of a withdrawn selection stand with their heir now."""
+    names = (*(None,) * COUNTERS, *contest.figures)
+    heirs = {names[column]: None if heir is None else names[heir] for column, heir in contest.reassigned}
+    summed = Counter[str]()
+    for entry in corrections:
+        for name, (old, new) in entry["changed"].items():
+            heir = heirs.get(name, name)
+            if heir is not None:
+                summed[heir] += old - new
+    return summed
+
+
+def _without(contest: ContestPlan, row: Row, corrections: Iterable[Correction]) -> Row:
+    """The row with the old figures. A unit that said less since cannot have brought less than nothing."""
+    undone = _undone(contest, corrections)
+    figures = zip(contest.figures, row[COUNTERS:], strict=True)
+    return row[:COUNTERS] + tuple(max(0, value + undone[name]) for name, value in figures)
+
+
+def _problem_without(contest: ContestPlan, problem: Problem, corrections: Sequence[Correction]) -> Problem:
+    """The problem with the old figures, of the whole and of every allocating area that a unit lies in."""
+    inside: dict[str, list[Correction]] = {}
+    for entry in corrections:
+        for area in contest.ancestry(area_of(contest, entry)):
+            inside.setdefault(area, []).append(entry)
+    areas = {
+        name: replace(area, figures=_figures_without(area.figures, _undone(contest, inside.get(name, ()))))
+        for name, area in problem.areas.items()
+    }
+    return replace(problem, figures=_figures_without(problem.figures, _undone(contest, corrections)), areas=areas)
+
+
+def _figures_without(figures: Figures, undone: Mapping[str, int]) -> Figures:
+    votes = {name: max(0, count + undone.get(name, 0)) for name, count in figures.votes.items()}
+    measures = {name: max(0, count + undone.get(name, 0)) for name, count in figures.measures.items()}
+    return Figures(votes=votes, measures=measures)
+
+
+def _different(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    return {name: _pair(before, now) for name, (before, now) in pairs.items() if before != now}
+
+
+def _pair(before: Any, now: Any) -> dict[str, Any]:
+    return {"without": before, "with": now}
+
+
+def _names(leader: Mapping[str, Any] | None) -> list[str]:
+    return [] if leader is None else list(leader["selections"])
