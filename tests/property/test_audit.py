@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tallyroom.codec import packed
 from tallyroom.codec.events import Report
-from tallyroom.domain.events import CloseUnit, WithdrawSelection
+from tallyroom.domain.events import CloseUnit, Refusal, ReregisterUnit, WithdrawSelection
 from tallyroom.tabulation import recount
 from tallyroom.tabulation.rows import Column
 from tests.support.audits import (
@@ -84,6 +84,16 @@ RARE: Final[Mapping[str, tuple[int, list[Item]]]] = {
             Amend((WithdrawSelection(contest="list", selection="Q", counts_as="REST"),)),
         ],
     ),
+    "a rule of plausibility refuses, until operators let the report in": (
+        2,
+        [
+            Sent("list", "u1", numbers=(7, 2, 1, 1), registered=90),
+            Sent("list", "u1", version=2, numbers=(14, 4, 2, 2), registered=90),
+            Amend((ReregisterUnit(unit="u1", registered=80),)),
+            Sent("list", "u1", version=2, numbers=(14, 4, 2, 2), registered=90, released="0:1", operators=("a", "b")),
+            Sent("list", "u1", version=3, numbers=(0,), registered=90),
+        ],
+    ),
     "no ballot figure at all": (0, [missing_measure()]),
 }
 
@@ -95,6 +105,8 @@ def test_both_readings_agree_about_what_is_rarely_met(case: str) -> None:
     books = audited(night)
     assert differences(books, night.fields) == []
     assert published_differences(books, night) == []
+    if "plausibility" in case:
+        assert books.refusals() == {Refusal.EXACT_DOUBLE: 1, Refusal.EMPTIED: 1}
 
 
 def test_the_columns_of_a_row_have_the_same_order_in_both() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from hypothesis import strategies as st
@@ -22,6 +22,7 @@ from tallyroom.codec.events import (
     encode_event,
 )
 from tallyroom.codec.signatures import SIGNATURE_HEADER, Key
+from tallyroom.domain.desk import DeskRules
 from tallyroom.domain.election import Definition, Severity, Signatures, SourceKey
 from tallyroom.domain.events import (
     AddKey,
@@ -36,6 +37,7 @@ from tallyroom.domain.events import (
     WithdrawSelection,
 )
 from tallyroom.domain.partition import partition_of
+from tallyroom.domain.plausibility import OF_REPORTS, Flag, Plausibility
 from tallyroom.log.base import LogRecord
 from tallyroom.producer.entries import entries_of
 from tallyroom.results.documents import Deriver, areas_name
@@ -45,7 +47,7 @@ from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.recount import Key as Leaf
 from tallyroom.tabulator.owned import Owned
 from tests.support.elections import CLOSED_AT, ELECTION, Amend, Sent, election, plan_of, selection, summed
-from tests.support.histories import amends, garbage, rarely, sent
+from tests.support.histories import amends, garbage, rarely, released, sent
 
 
 def strict_election() -> Definition:
@@ -53,13 +55,15 @@ def strict_election() -> Definition:
     plain = election(2)
     contest, groups, inside = plain.contests
     accounting = replace(contest.accounting, cast_over_registered=Severity.ERROR)
+    doubts = Plausibility(minimum=2, over_register="1/5", refuse=tuple(OF_REPORTS - {Flag.ONE_SELECTION, Flag.SWING}))
     beside = replace(inside.accounting, marks_per_ballot=2)
     sources = tuple(replace(item, may_report=(*item.may_report, "report", "estimate")) for item in plain.sources)
     return replace(
         plain,
         sources=sources,
+        desk=DeskRules(persons=2),
         contests=(
-            replace(contest, accounting=accounting, round=9, unit_sources={"u3": "press"}),
+            replace(contest, accounting=accounting, round=9, unit_sources={"u3": "press"}, plausibility=doubts),
             replace(groups, accounting=replace(groups.accounting, cast_over_registered=Severity.ERROR)),
             replace(inside, accounting=beside),
         ),
@@ -250,10 +254,12 @@ def asides(draw: st.DrawFn, definition: Definition) -> AnyEvent:
             winners = tuple(draw(st.lists(selection, max_size=2)))
             return Declaration(**common, act="winner", contest=contest, area=area, winners=winners)
         case _:
-            target = draw(rarely(_some("cec", "press")))
+            acts = ("freeze", "thaw", "accept_with_flag", "accept_strictly", "call", "reject")
             return Desk(
-                **common, act="freeze", operators=("one",), contest=contest, area=area, unit=unit, target_source=target,
-                selection=draw(rarely(selection)),
+                **common, act=draw(st.sampled_from(acts)), area=area, unit=unit,
+                operators=draw(st.sampled_from((("one", "two"), ("one",), ("one", "One ")))),
+                contest=draw(rarely(st.just(contest))), target_source=draw(st.sampled_from((None, "cec", "press"))),
+                selection=draw(rarely(selection)), target=draw(rarely(st.just("0:1"))),
             )  # fmt: skip
 
 
@@ -273,7 +279,8 @@ def logs(definition: Definition) -> st.SearchStrategy[list[Item]]:
     """Anything that may stand in a log: every type of event, sound and broken, repeated, misplaced, and no event at all."""
     again = st.builds(Again, st.integers(1, 8), st.booleans())
     one_unit = sent(definition).map(lambda item: replace(item, contest="list", unit="u1", group=None))
-    reports = st.one_of(sent(definition, ("n1", "n2")), one_unit, one_unit, garbage(definition))
+    by_hand = released(definition)
+    reports = st.one_of(sent(definition, ("n1", "n2")), one_unit, one_unit, garbage(definition), by_hand)
     others = st.one_of(asides(definition), amends(definition), again, st.sampled_from(GARBAGE))
     return st.lists(st.one_of(reports, reports, others), max_size=24)
 
@@ -296,6 +303,14 @@ CHANGES: Final[tuple[Change, ...]] = (
 """Each is possible at the start of a night."""
 
 
+def of_source(what: Literal["freeze", "thaw", "accept_with_flag", "accept_strictly"], number: int) -> Desk:
+    """An act about the source of all reports."""
+    return Desk(
+        id=f"{what}{number}", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT, act=what,
+        operators=("one", "two"), target_source="cec",
+    )  # fmt: skip
+
+
 def lively(definition: Definition) -> st.SearchStrategy[list[Item]]:
     """Sound reports of few units, replaced, held and taken back, with amendments in between that are mostly possible."""
     leaf = st.sampled_from([key for key in leaves_of(definition) if key[1] in ("u1", "u2", "u3")])
@@ -308,7 +323,12 @@ def lively(definition: Definition) -> st.SearchStrategy[list[Item]]:
     registered = st.sampled_from((None, None, 3, 40))
     reports = st.builds(placed, sent(definition), leaf, st.booleans(), st.sampled_from((None, None, 1, 2)), registered)
     changed = st.sampled_from(CHANGES).map(lambda change: Amend((change,)))
-    return st.lists(st.one_of(reports, reports, reports, changed), max_size=16)
+    broken = reports.map(lambda item: replace(item, kind="counted", disposition="counted", broken="accounting"))
+    let_in = st.builds(lambda item: replace(item, released="0:0", operators=("one", "two")), st.one_of(reports, broken))
+    acts = st.builds(
+        of_source, st.sampled_from(("freeze", "thaw", "accept_with_flag", "accept_strictly")), st.integers()
+    )
+    return st.lists(st.one_of(reports, reports, reports, changed, broken, let_in, acts), max_size=16)
 
 
 def unit_field(key: Leaf) -> bytes:

@@ -16,6 +16,7 @@ from tallyroom.codec.events import (
     Report,
     Undecodable,
     decode_event,
+    everywhere,
     partition_key,
 )
 from tallyroom.codec.signatures import Headers, judge_signature
@@ -24,7 +25,6 @@ from tallyroom.domain.events import Refusal
 from tallyroom.log.base import Record
 from tallyroom.results.release import Releases
 from tallyroom.tabulation.audit import Book
-from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.recount import Held, Key, Place, Register, defined, recount
 
 _BLANKS: Final = b" \t\r\n"
@@ -45,7 +45,6 @@ class Books:
         self.books = {number: Book(definition, chain, number, partitions) for number in range(partitions)}
         self.offsets = dict.fromkeys(self.books, 0)
         self._declared: list[Mapping[str, Any]] = []  # accepted declarations as JSON objects: they may move an embargo
-        self._plans: dict[str, Plan] = {}
 
     def read(self, records: Iterable[Record]) -> None:
         """Judge the records that follow in their partitions. Raises ValueError if one does not follow."""
@@ -76,7 +75,8 @@ class Books:
             chain = chain_hash(book.chain, value)
             book.amendment(event, event.to_domain(), chain, _content(value))
         else:
-            fate = book.aside(event, str(event.__struct_config__.tag), partition_key(event), _content(value))
+            key = None if everywhere(event) else partition_key(event)
+            fate = book.aside(event, str(event.__struct_config__.tag), key, _content(value))
             if fate == "aside" and isinstance(event, Declaration):
                 self._declared.append(msgspec.json.decode(value))
 
@@ -84,13 +84,8 @@ class Books:
         """Why the record is not proven to come from its source. Signatures are checked by the one code there is for it."""
         if book.definition.signatures is not Signatures.REQUIRED:
             return None
-        refused = judge_signature(self._plan(book), event, value, headers)
+        refused = judge_signature(book.plan, event, value, headers)
         return None if refused is None else refused.refusal
-
-    def _plan(self, book: Book) -> Plan:
-        if book.chain not in self._plans:
-            self._plans[book.chain] = Plan(book.definition, book.chain)
-        return self._plans[book.chain]
 
     def withheld(self, clock: str | None) -> tuple[Withheld, Withheld]:
         """Areas by contest that may be left out of what is published at this election time, and that must be left out.
@@ -98,7 +93,7 @@ class Books:
         On a live night the clock of a revision is read a moment after its documents were made: a boundary within it is either.
         """
         now = None if clock is None else datetime.fromisoformat(clock)
-        releases = Releases(self._plan(self.books[0]), self._declared)
+        releases = Releases(self.books[0].plan, self._declared)
         after = releases.withheld(now)
         before = after if now is None else releases.withheld(now - _MOMENT)
         either, both = _by_contest(self.definition, after | before), _by_contest(self.definition, after & before)

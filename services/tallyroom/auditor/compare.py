@@ -7,10 +7,9 @@ import msgspec
 
 from tallyroom.auditor.books import Books, leaf_name, sums_of
 from tallyroom.codec import packed
-from tallyroom.domain.events import Disposition, Kind
 from tallyroom.results.documents import areas_name, contest_name
 from tallyroom.tabulation.audit import Book
-from tallyroom.tabulation.recount import Held, Key, published
+from tallyroom.tabulation.recount import Key, published, state
 
 Value = int | str | None
 
@@ -100,16 +99,8 @@ def _unit(book: Book, key: Key, data: bytes | None) -> Iterator[Difference]:
                 expected=held and f"version {held.version}", found=_MISSING if data is None else "held"
             )
         return
-    for found in _row(names, _state(held, len(names)), data):
+    for found in _row(names, state(held, len(names) - len(_STATE)), data):
         yield place._replace(figure=found.figure, expected=found.expected, found=found.found)
-
-
-def _state(held: Held, width: int) -> list[int]:
-    """The report as a unit's state (docs/exactly-once.md)."""
-    code = tuple(Kind).index(Kind(held.kind)) * 8 + tuple(Disposition).index(Disposition(held.disposition))
-    registered = -1 if held.registered is None else held.registered
-    state = [held.version, held.at, code, *held.parts, registered, *held.figures]
-    return state + [0] * (width - len(state))
 
 
 def _row(names: Sequence[str], expected: Sequence[int], data: bytes | None) -> Iterator[Difference]:

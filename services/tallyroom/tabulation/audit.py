@@ -1,20 +1,26 @@
 """The verdicts once more, for the auditor: every rule written down a second time, plainly, from the documents.
 
-Nothing here is shared with the fold that makes the totals but the definition and how an amendment changes it. The rules are
+Nothing here is shared with the fold that makes the totals but the definition, how an amendment changes it, and the opinion of the
+plausibility rules where a contest's definition lets one refuse. The rules are
 those of docs/exactly-once.md and docs/quarantine.md, in the order in which they are asked there; speed is no aim. A rule that
 one of the two readings has and the other lacks shows as a difference (tests/property/test_audit.py).
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any, Final
+from unicodedata import normalize
 
 from tallyroom.domain.election import CandidateVotes, Contest, Definition, Relation, Severity
 from tallyroom.domain.events import Amendment, Event, Refusal, Report
 from tallyroom.domain.partition import partition_of
+from tallyroom.domain.plausibility import Plausibility
 from tallyroom.tabulation.amend import AmendmentError, amend
+from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.recount import Held, Key, Register, Sheet, fallen
+from tallyroom.tabulation.suspicion import Suspicions
 
 _SINCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNTIL: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -35,11 +41,15 @@ class Book:
         self.refusals: Counter[Refusal] = Counter()
         self.fates: Counter[str] = Counter()
         self.clock = 0  # newest election time, ms since 1970
+        self.frozen: set[str] = set()  # sources whose reports wait
+        self.flagging: set[str] = set()  # sources whose sheets count although they do not add up
+        self._suspicions = Suspicions()
         self._said: dict[str, bytes] = {}  # content of every accepted event that is no report, by id
         self._judge_by(definition, chain)
 
     def _judge_by(self, definition: Definition, chain: str) -> None:
         self.definition, self.chain = definition, chain
+        self.plan = Plan(definition, chain)  # for what is asked of the same code: signatures and plausibility
         self.chains.add(chain)
         self.sheets = {contest.id: Sheet(contest) for contest in definition.contests}
         self._contests = {contest.id: contest for contest in definition.contests}
@@ -89,6 +99,16 @@ class Book:
         yield Refusal.DEFINITION_MISMATCH, report.definition is not None and report.definition not in self.chains
         yield Refusal.WRONG_ROUND, report.round is not None and report.round != contest.round
         yield Refusal.CLOSED_UNIT, report.unit in contest.closed_units
+        if report.released is not None or report.operators:
+            yield Refusal.OPERATORS, self._too_few(report.operators)
+        else:
+            yield Refusal.SOURCE_FROZEN, report.source in self.frozen
+
+    def _too_few(self, operators: Sequence[str]) -> bool:
+        """Whether the decision lacks different people: spelling, width and spacing of a name make no other person."""
+        names = [" ".join(normalize("NFKC", name).casefold().split()) for name in operators]
+        different = set(names) - {""}
+        return len(different) < len(names) or len(different) < self.definition.persons
 
     def _figures(self, report: Report) -> Iterator[Objection]:
         """Is every figure there, none unknown, and do those that count add up?"""
@@ -100,12 +120,14 @@ class Book:
         yield Refusal.UNKNOWN_MEASURE, any(name not in measures for name in report.ballots)
         yield Refusal.MISSING_SELECTION, any(name not in report.counts for name in selections)
         yield Refusal.MISSING_MEASURE, any(name not in report.ballots for name in measures)
-        if _counts(report):
+        if _counts(report) and report.released is None and report.source not in self.flagging:
             yield Refusal.ACCOUNTING, not all(adds_up(contest, {**report.ballots, **report.counts}))
 
     def _plausible(self, report: Report) -> Iterator[Objection]:
         """Can it be so?"""
         yield Refusal.SCHEMA, not _SINCE < report.reported_at < _UNTIL
+        if report.released is not None:
+            return  # operators looked at it
         yield Refusal.PARTS, report.parts is not None and report.parts.reported > report.parts.expected
         contest = self._contests[report.contest]
         cast, register = contest.accounting.cast, report.registered
@@ -118,7 +140,8 @@ class Book:
             and not contest.count_groups
             and _counts(report)
         ):
-            yield Refusal.CAST_OVER_REGISTERED, report.ballots[cast] > register
+            tolerance = 1 + Fraction((contest.plausibility or Plausibility()).over_register)
+            yield Refusal.CAST_OVER_REGISTERED, report.ballots[cast] > int(register * tolerance)
 
     def _newer(self, report: Report) -> Refusal | str:
         """The unit rule: newer wins, older is late, the same version must say the same."""
@@ -128,7 +151,14 @@ class Book:
         if before is not None and held.version < before.version:
             return self._met("late")
         if before is not None and held.version == before.version:
-            return self._met("duplicates") if _same(before, held) else self.refuse(Refusal.EQUIVOCATION)
+            if _same(before, held):
+                return self._met("duplicates")
+            if report.released is None:  # else operators said which of two contents is right
+                return self.refuse(Refusal.EQUIVOCATION)
+        by_hand, explained = report.released is not None, report.reason is not None
+        doubt = self._suspicions.objection(self.plan, key, (before, held), explained=explained, by_hand=by_hand)
+        if doubt is not None:
+            return self.refuse(doubt.refusal)
         self.units[key] = held
         self.clock = max(self.clock, held.at)
         if before is not None:
@@ -148,14 +178,28 @@ class Book:
 
     # -- everything else
 
-    def aside(self, event: Event, kind: str, key: bytes, content: bytes) -> Refusal | str:
-        """Judge an event that changes no total. ``key``: where it belongs; ``content``: what makes two of one id the same."""
+    def aside(self, event: Event, kind: str, key: bytes | None, content: bytes) -> Refusal | str:
+        """Judge an event that changes no total.
+
+        ``key``: where it belongs, None: in every partition; ``content``: what makes two of one id the same.
+        """
         refusal = self._objection(event, kind, key, content)
         if refusal is not None:
             return refusal
         self._said[event.id] = content
         self.clock = max(self.clock, milliseconds(event.reported_at))
+        if kind == "desk":
+            self._obey(event)
         return self._met("aside")
+
+    def _obey(self, event: Event) -> None:
+        """Acts about a source change what is taken of it from here on."""
+        act, source = (getattr(event, name, None) for name in ("act", "target_source"))
+        into = self.frozen if act in ("freeze", "thaw") else self.flagging
+        if source is not None and act in ("freeze", "accept_with_flag"):
+            into.add(source)
+        if source is not None and act in ("thaw", "accept_strictly"):
+            into.discard(source)
 
     def amendment(self, event: Event, change: Amendment, chain: str, content: bytes) -> Refusal | str:
         """Judge an amendment, which stands in every partition, and read on by the definition that it makes."""
@@ -165,7 +209,9 @@ class Book:
         if change.previous != self.chain:
             return self.refuse(Refusal.INVALID_AMENDMENT)
         try:
+            was = self.plan
             self._judge_by(amend(self.definition, change), chain)
+            self._suspicions.amended(was, self.plan, self.units)
         except AmendmentError:
             return self.refuse(Refusal.INVALID_AMENDMENT)
         self._said[event.id] = content
@@ -192,6 +238,9 @@ class Book:
         if kind == "participation":
             empty = said["ballots"] is None and said["turnout"] is None
             yield Refusal.SCHEMA, empty or (said["area"] is not None and said["unit"] is not None)
+        if kind == "desk" or said["operators"]:
+            yield Refusal.OPERATORS, self._too_few(said["operators"])
+        yield Refusal.SCHEMA, kind == "desk" and meaningless(said["act"], said)
         contest = self._contests.get(said["contest"] or "")
         yield Refusal.UNKNOWN_CONTEST, said["contest"] is not None and contest is None
         yield Refusal.UNKNOWN_UNIT, said["unit"] is not None and said["unit"] not in self._registers
@@ -207,8 +256,27 @@ class Book:
 
 _NAMED: Final = (
     "contest", "unit", "area", "ballots", "turnout", "counts", "shares", "winner", "winners", "elected", "selection",
-    "target_source",
+    "target_source", "target", "act", "operators",
 )  # fmt: skip
+
+
+def meaningless(act: str, said: Mapping[str, Any]) -> bool:
+    """Whether an act of the desk lacks what it is about, or is about two things. A thaw of nothing thaws publication."""
+    about = {name for name in ("contest", "target_source", "target", "selection") if said[name] is not None}
+    source = "target_source" in about
+    match act:
+        case "freeze":
+            return ("contest" in about) is source
+        case "thaw":
+            return "contest" in about and source
+        case "accept_with_flag" | "accept_strictly":
+            return not source or "contest" in about
+        case "release" | "reject":
+            return source or "target" not in about
+        case "call" | "uncall":
+            return source or not {"contest", "selection"} <= about
+        case _:
+            return source
 
 
 def _selections_named(said: Mapping[str, Any], kind: str) -> Iterable[str]:

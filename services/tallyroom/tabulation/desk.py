@@ -65,9 +65,12 @@ def _missing(act: DeskAct) -> str | None:
     if act.target_source is not None and act.act not in _ABOUT_SOURCES:
         return "is not about a source"
     match act.act:
-        case "freeze" | "thaw":
+        case "freeze":
             if (act.contest is None) is (act.target_source is None):
                 return "needs a contest or a target_source, and not both"
+        case "thaw":  # of neither: of publication, which the auditor froze
+            if act.contest is not None and act.target_source is not None:
+                return "is about a contest or a target_source, not both"
         case "accept_with_flag" | "accept_strictly":
             if act.target_source is None or act.contest is not None:
                 return "needs a target_source and nothing else"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from tallyroom.domain.election import CandidateVotes, Closure, Contest, Definition
+from tallyroom.domain.events import Disposition, Kind
 
 Key = tuple[str, str, str | None]
 """(contest, unit, count group)."""
@@ -32,6 +33,14 @@ class Held(NamedTuple):
     parts: tuple[int, int]
     registered: int | None
     figures: tuple[int, ...]
+
+
+def state(held: Held, figures: int) -> tuple[int, ...]:
+    """The report as a unit's state in the store (docs/exactly-once.md), with this many figures."""
+    code = tuple(Kind).index(Kind(held.kind)) * 8 + tuple(Disposition).index(Disposition(held.disposition))
+    registered = -1 if held.registered is None else held.registered
+    later = (0,) * (figures - len(held.figures))
+    return (held.version, held.at, code, *held.parts, registered, *held.figures, *later)
 
 
 class Register(NamedTuple):
