@@ -12,7 +12,7 @@ from tests.support.revisions import area, definition
 pytestmark = pytest.mark.page
 
 TITLE = "document.querySelector('h1').textContent"
-VOTES = "[...document.querySelectorAll('.bars li')].map(row => row.querySelector('.votes').textContent)"
+VOTES = "[...document.querySelectorAll('.bars li:not(.scale)')].map(row => row.querySelector('.votes').textContent)"
 SHARES = "[...document.querySelectorAll('.bars .share')].map(cell => cell.textContent.replace(/\\u00a0/g, ' '))"
 STALE = "document.getElementById('stale').hidden"
 
@@ -56,12 +56,12 @@ async def test_it_says_what_the_figures_are(running: Running, window: Browser) -
     await first_figures(running, window)
     assert "SIMULATION" in await window.value("document.getElementById('environment').textContent")
     assert (
-        await window.value("document.querySelector('#contest > .quiet').textContent")
+        await window.value("document.querySelector('#contest .base').textContent")
         == "Shares of 1,000 votes for all choices"
     )
     assert await window.value("document.querySelector('#contest .status').textContent") == "preliminary, counting"
     assert await window.value("[...document.querySelectorAll('.facts dt')].map(cell => cell.textContent)") == [
-        "Stations reported", "Ballots issued", "Registered voters", "Turnout in reported stations",
+        "Stations reported", "Ballots issued", "Turnout in reported stations",
     ]  # fmt: skip
     assert "1,800" in await window.value("document.getElementById('turnout').textContent")
     assert "Institute" in await window.value("document.getElementById('estimates').textContent")

@@ -1,6 +1,16 @@
 // The page: reads the definition and the stream, keeps the state, draws it at most once per frame.
-import { drawAreas, drawContest, drawEstimates, drawFoot, drawOthers, drawTurnout } from "./draw.js";
+import { drawAreas, drawOthers } from "./areas.js";
+import { decisions, drawContest } from "./contest.js";
+import { drawCorrections } from "./corrections.js";
+import { drawDeclared } from "./declared.js";
+import { drawDistricts } from "./districts.js";
+import { el, render } from "./dom.js";
+import { drawFoot } from "./foot.js";
+import { drawHouse } from "./house.js";
+import { isDistrict, viewOf } from "./model.js";
+import { drawEstimates } from "./polls.js";
 import { languageNames, named, text, time } from "./texts.js";
+import { drawTurnout } from "./turnout.js";
 
 const byId = (id) => document.getElementById(id);
 let base = "";
@@ -10,17 +20,20 @@ let state = null; // the snapshot, kept up to date from the stream
 let language = localStorage.getItem("language") ?? navigator.language.slice(0, 2);
 let connected = true;
 let drawing = false;
+let announced = null;
 
 /** Ask until it is answered as wanted: before the first revision a gateway says 503, and a cache may hold what was. */
 async function asked(address, wanted = () => true) {
   for (;;) {
+    let said = "waiting";
     try {
       const answer = await fetch(address, { cache: "no-cache" });
       if (answer.ok && wanted(answer)) return await answer.json();
+      if (answer.status === 401) said = "refused";
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // a TypeError is what fetch calls a lost connection
     }
-    byId("waiting").textContent = text(language, "waiting");
+    byId("waiting").textContent = text(language, said);
     await new Promise((done) => setTimeout(done, 1000));
   }
 }
@@ -94,22 +107,40 @@ function draw() {
 
 function drawNow() {
   if (!state || !definition) return;
-  const zone = definition.time_zones?.[0];
+  const shared = {
+    definition, language, zone: definition.time_zones?.[0], areaNames: definition.areaNames, declared: state.declared ?? [],
+  };
   const found = new Map(state.contests.map((contest) => [contest.contest, contest]));
-  const views = definition.contests.filter((contest) => found.has(contest.id)).map((contest) => ({ contest, found: found.get(contest.id), language, zone, areaNames: definition.areaNames }));
+  const views = definition.contests.filter((contest) => found.has(contest.id)).map((contest) => viewOf(contest, found.get(contest.id), shared));
   document.documentElement.lang = language;
-  drawTop(zone);
-  if (views.length) {
-    byId("contest").hidden = false;
-    drawContest(byId("contest"), views[0]);
-    drawAreas(byId("areas"), views[0]);
-    drawOthers(byId("others"), views.slice(1));
-    drawTurnout(byId("turnout"), state.turnout, views[0]);
-    drawEstimates(byId("estimates"), state.estimates, views[0]);
-    drawFoot(byId("foot"), state, definition, views[0]);
-  }
+  drawTop(shared.zone);
+  if (views.length) drawSections(views, shared);
   byId("waiting").hidden = true;
   byId("main").setAttribute("aria-busy", "false");
+}
+
+function drawSections([first, ...others], shared) {
+  byId("main").classList.toggle("before", !first.root);
+  byId("contest").hidden = false;
+  drawContest(byId("contest"), first);
+  const body = state.bodies?.[0];
+  drawHouse(byId("house"), body, definition.bodies?.find((item) => item.id === body?.body) ?? {}, first);
+  drawTurnout(byId("turnout"), state.turnout, first);
+  drawEstimates(byId("estimates"), state.estimates, first);
+  drawDeclared(byId("declared"), [first, ...others], shared);
+  drawDistricts(byId("districts"), others.filter((view) => isDistrict(view.contest)), draw);
+  drawOthers(byId("others"), others.filter((view) => !isDistrict(view.contest)));
+  drawAreas(byId("areas"), first);
+  drawCorrections(byId("corrections"), first);
+  drawFoot(byId("foot"), state, shared);
+  announce(decisions(first));
+}
+
+/** Tell a screen reader what became certain since the last drawing; not what was so when the page was opened. */
+function announce(said) {
+  const fresh = announced === null ? [] : said.filter((line) => !announced.has(line.split(":")[0]));
+  announced = new Set(said.map((line) => line.split(":")[0]));
+  if (fresh.length) byId("news").textContent = fresh.join(" ");
 }
 
 function drawTop(zone) {
@@ -117,10 +148,14 @@ function drawTop(zone) {
   document.title = title;
   byId("title").textContent = title;
   byId("notes").textContent = named(definition.notes, language);
+  byId("skip").textContent = text(language, "skip");
   const environment = byId("environment");
   environment.hidden = state.environment === "live";
   environment.className = `banner ${state.environment}`;
   environment.textContent = text(language, state.environment);
+  const clock = byId("clock");
+  clock.hidden = !state.clock;
+  render(clock, el("span", { class: "quiet" }, text(language, "electionTime")), el("strong", {}, time(state.clock, language, zone)));
   const stale = byId("stale");
   stale.hidden = connected && !state.stale_since;
   const said = connected ? text(language, "stale", { time: time(state.stale_since, language, zone) }) : text(language, "lost");
@@ -130,16 +165,11 @@ function drawTop(zone) {
 
 function drawLanguages() {
   const nav = byId("languages");
-  if (nav.children.length !== languages().length) {
-    nav.replaceChildren(...languages().map((code) => {
-      const button = document.createElement("button");
-      button.textContent = languageNames[code] ?? code;
-      button.lang = code;
-      button.onclick = () => { language = code; localStorage.setItem("language", code); draw(); };
-      return button;
-    }));
-  }
-  for (const button of nav.children) button.setAttribute("aria-pressed", String(button.lang === language));
+  nav.setAttribute("aria-label", text(language, "languages"));
+  render(nav, languages().map((code) => el("button", {
+    key: code, type: "button", lang: code, "aria-pressed": String(code === language),
+    on: { click: () => { language = code; localStorage.setItem("language", code); announced = null; draw(); } },
+  }, languageNames[code] ?? code)));
 }
 
 async function start() {

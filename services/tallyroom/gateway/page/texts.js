@@ -1,84 +1,26 @@
-// What the page itself says. Names of contests, areas and selections come from the election definition.
-const texts = {
-  en: {
-    simulation: "SIMULATION: station figures are made up, this is not a result",
-    test: "TEST: a replay or rehearsal, this is not a result of today",
-    stale: "These figures may be out of date since {time}.",
-    lost: "No connection to the server; trying again.",
-    waiting: "Nothing has been published yet. The page shows the first figures by itself.",
-    reported: "Stations reported", of: "{n} of {m}", registered: "Registered voters", cast: "Ballots cast",
-    turnoutReported: "Turnout in reported stations", shares: "Shares of {n} {base}", noShares: "Nothing counted yet",
-    "base.selections": "votes for all choices", "base.valid": "valid ballots", "base.cast": "ballots cast",
-    "base.blank": "blank ballots", "base.invalid": "invalid ballots",
-    area: "Area", leader: "Leading", share: "Share", votes: "Votes", progress: "Reported", turnout: "Turnout",
-    areas: "By area", others: "Other contests", bulletins: "Turnout bulletins",
-    bulletinsNote: "Announced during the day; not a part of the count.",
-    estimates: "Estimates", estimatesNote: "By pollsters; not a part of the count.", sample: "{n} asked",
-    time: "Time", issued: "Ballots issued", tie: "Tie", none: "none yet", embargoed: "Not public until {time}",
-    revision: "Revision {n}, {time}", electionTime: "time of the night: {time}", data: "Data",
-    held: "{n} held back", partial: "{n} partly counted", annulled: "{n} annulled",
-    method: { exit_poll: "exit poll", projection: "projection", quick_count: "quick count", poll: "poll" },
-    status: {
-      "pre-election": "before the count", "unofficial-partial": "preliminary, counting", "unofficial-complete": "preliminary, all in",
-      certified: "certified", correction: "corrected", recount: "recount", suspended: "suspended", annulled: "annulled", uncontested: "uncontested",
-    },
-  },
-  ru: {
-    simulation: "МОДЕЛИРОВАНИЕ: данные участков придуманы, это не результаты выборов",
-    test: "ТЕСТ: повтор или репетиция, это не сегодняшние результаты",
-    stale: "Данные могли устареть: не обновляются с {time}.",
-    lost: "Нет связи с сервером, идёт повторное подключение.",
-    waiting: "Пока ничего не опубликовано. Первые данные появятся сами.",
-    reported: "Участков обработано", of: "{n} из {m}", registered: "Избирателей в списках", cast: "Бюллетеней",
-    turnoutReported: "Явка на обработанных участках", shares: "Доли от {n} {base}", noShares: "Ещё ничего не подсчитано",
-    "base.selections": "голосов за все варианты", "base.valid": "действительных бюллетеней", "base.cast": "поданных бюллетеней",
-    "base.blank": "пустых бюллетеней", "base.invalid": "недействительных бюллетеней",
-    area: "Территория", leader: "Лидирует", share: "Доля", votes: "Голоса", progress: "Обработано", turnout: "Явка",
-    areas: "По территориям", others: "Другие выборы", bulletins: "Сообщения о явке",
-    bulletinsNote: "Объявлялись в течение дня; в подсчёт не входят.",
-    estimates: "Оценки", estimatesNote: "Данные социологов; в подсчёт не входят.", sample: "опрошено {n}",
-    time: "Время", issued: "Выдано бюллетеней", tie: "Поровну", none: "пока нет", embargoed: "Не публикуется до {time}",
-    revision: "Редакция {n}, {time}", electionTime: "время ночи: {time}", data: "Данные",
-    held: "отложено: {n}", partial: "частично: {n}", annulled: "аннулировано: {n}",
-    method: { exit_poll: "экзитпол", projection: "прогноз", quick_count: "быстрый подсчёт", poll: "опрос" },
-    status: {
-      "pre-election": "до подсчёта", "unofficial-partial": "предварительно, идёт подсчёт", "unofficial-complete": "предварительно, все данные",
-      certified: "утверждено", correction: "исправлено", recount: "пересчёт", suspended: "приостановлено", annulled: "отменено", uncontested: "без соперников",
-    },
-  },
-  kk: {
-    simulation: "МОДЕЛЬДЕУ: учаске деректері ойдан құрастырылған, бұл сайлау нәтижесі емес",
-    test: "СЫНАҚ: қайталау немесе дайындық, бұл бүгінгі нәтиже емес",
-    stale: "Деректер ескірген болуы мүмкін: {time} бастап жаңартылмаған.",
-    lost: "Сервермен байланыс жоқ, қайта қосылуда.",
-    waiting: "Әзірге ештеңе жарияланған жоқ. Алғашқы деректер өздігінен шығады.",
-    reported: "Өңделген учаскелер", of: "{m} ішінен {n}", registered: "Тізімдегі сайлаушылар", cast: "Бюллетеньдер",
-    turnoutReported: "Өңделген учаскелердегі қатысу", shares: "Үлестер: {n} {base}", noShares: "Әлі ештеңе саналған жоқ",
-    "base.selections": "барлық нұсқаға берілген дауыстан", "base.valid": "жарамды бюллетеньнен", "base.cast": "тасталған бюллетеньнен",
-    "base.blank": "бос бюллетеньнен", "base.invalid": "жарамсыз бюллетеньнен",
-    area: "Аумақ", leader: "Алда", share: "Үлес", votes: "Дауыс", progress: "Өңделді", turnout: "Қатысу",
-    areas: "Аумақтар бойынша", others: "Басқа сайлаулар", bulletins: "Қатысу туралы хабарламалар",
-    bulletinsNote: "Күні бойы жарияланған; санаққа кірмейді.",
-    estimates: "Бағалаулар", estimatesNote: "Әлеуметтанушылардың дерегі; санаққа кірмейді.", sample: "{n} адам сұралды",
-    time: "Уақыт", issued: "Берілген бюллетеньдер", tie: "Тең", none: "әзірге жоқ", embargoed: "{time} дейін жарияланбайды",
-    revision: "{n}-редакция, {time}", electionTime: "түн уақыты: {time}", data: "Деректер",
-    held: "кейінге қалдырылған: {n}", partial: "ішінара: {n}", annulled: "жойылған: {n}",
-    method: { exit_poll: "экзитпол", projection: "болжам", quick_count: "жедел санақ", poll: "сауалнама" },
-    status: {
-      "pre-election": "санаққа дейін", "unofficial-partial": "алдын ала, санақ жүруде", "unofficial-complete": "алдын ала, бәрі келді",
-      certified: "бекітілген", correction: "түзетілген", recount: "қайта санау", suspended: "тоқтатылған", annulled: "жойылған", uncontested: "бәсекесіз",
-    },
-  },
-};
+// Words, numbers and times in the reader's language. Names of contests, areas and selections come from the election definition.
+import { en } from "./words-en.js";
+import { kk } from "./words-kk.js";
+import { ru } from "./words-ru.js";
 
-export const languageNames = { kk: "Қазақша", ru: "Русский", en: "English", de: "Deutsch", es: "Español", nl: "Nederlands" };
+const tables = { en, kk, ru };
+
+export const languageNames = { kk: "Қазақша", ru: "Русский", en: "English", de: "Deutsch", es: "Español", fr: "Français", nl: "Nederlands" };
 
 /** The page's text in a language, English where there is none; {x} is replaced by values. */
 export function text(language, key, values = {}) {
-  const table = texts[language] ?? texts.en;
-  const found = key.split("|").reduce((node, part) => node?.[part], table);
+  const found = lookup(tables[language], key) ?? lookup(en, key);
   const template = typeof found === "string" ? found : key.split("|").at(-1);
   return template.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+function lookup(table, key) {
+  return key.split("|").reduce((node, part) => node?.[part], table);
+}
+
+/** Whether the page has a word for this. */
+export function hasText(key) {
+  return lookup(en, key) !== undefined;
 }
 
 /** A name in a language, else in English, else in any. */
@@ -89,6 +31,22 @@ export function named(names, language, otherwise = "") {
 /** A whole number with the language's separators; a dash for what is not known. */
 export function number(value, language) {
   return value === null || value === undefined ? "–" : new Intl.NumberFormat(language).format(value);
+}
+
+/** The same with its sign: +3, −2, 0. */
+export function signed(value, language) {
+  return new Intl.NumberFormat(language, { signDisplay: "exceptZero" }).format(value);
+}
+
+/** "1/20" or "0.05" as a number between 0 and 1. */
+export function fraction(value) {
+  const [part, whole = "1"] = String(value).split("/");
+  return Number(part) / Number(whole);
+}
+
+/** A line that decides something, as it is spoken of: 5 %. */
+export function lineText(value, language) {
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(fraction(value) * 100)}\u00a0%`;
 }
 
 /**
@@ -106,10 +64,16 @@ export function percent(share, language, lines = []) {
   return `${Number(cut.slice(0, -2))}${mark}${cut.slice(-2)}\u00a0%`;
 }
 
-/** A time in the election's zone, with the zone named. */
-export function time(value, language, zone, withDate = true) {
+/** Days before months, as everywhere but where "en" alone would have them. */
+function localeOf(language) {
+  return language === "en" ? "en-GB" : language;
+}
+
+/** A time in the election's zone; `given` may leave out date or zone. */
+export function time(value, language, zone, { date = true, named: zoned = true } = {}) {
   if (!value) return "–";
-  const options = { hour: "2-digit", minute: "2-digit", timeZone: zone, timeZoneName: "short" };
-  if (withDate) Object.assign(options, { day: "numeric", month: "short" });
-  return new Intl.DateTimeFormat(language, options).format(new Date(value));
+  const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
+  if (zoned) options.timeZoneName = "short";
+  if (date) Object.assign(options, { day: "numeric", month: "short" });
+  return new Intl.DateTimeFormat(localeOf(language), options).format(new Date(value));
 }
