@@ -27,7 +27,7 @@ app = typer.Typer()
 topics = typer.Typer(help="Create and look at the election's topics.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
 
-_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]
+TIME_FORMATS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"]
 
 
 def pace_of(speed: str, max_gap: float) -> Pace:
@@ -76,10 +76,10 @@ def replay(
     recording: Annotated[str, typer.Argument(help="A built-in night or a recording folder.")],
     speed: Annotated[str, typer.Option(help="How many times faster than the clock, or 'max'.")] = "60",
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=_FORMATS, help="First arrival to send (RFC 3339).")
+        datetime | None, typer.Option("--from", formats=TIME_FORMATS, help="First arrival to send (RFC 3339).")
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option("--until", formats=_FORMATS, help="Send what arrived before this time.")
+        datetime | None, typer.Option("--until", formats=TIME_FORMATS, help="Send what arrived before this time.")
     ] = None,
     max_gap: Annotated[float, typer.Option(help="Longest silence kept, in minutes of election time.")] = (
         MAX_GAP.total_seconds() / 60
@@ -87,12 +87,13 @@ def replay(
 ) -> None:
     """Replay a recorded night into the event log."""
     opened = open_recording(recording)
-    span = (_aware(start), _aware(end))
+    span = (aware(start), aware(end))
     sent = asyncio.run(run_replay(opened, opened.definition(), pace_of(speed, max_gap), span))
     console.print(f"{sent:,} events sent")
 
 
-def _aware(at: datetime | None) -> datetime | None:
+def aware(at: datetime | None) -> datetime | None:
+    """The time, in UTC if it has no zone."""
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
