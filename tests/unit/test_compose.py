@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 ONE_SHOT: Final = {"topics", "replay"}
 COMMANDS: Final = {
-    "night", "tabulator", "publisher", "gateway", "replay", "publish", "record", "import", "simulate", "topics",
+    "night", "tabulator", "publisher", "returns", "gateway", "replay", "publish", "record", "import", "simulate", "topics",
     "tabulate", "snapshot",
 }  # fmt: skip
 """The fixed names that others script against."""
@@ -46,7 +46,7 @@ def promtool(*arguments: str) -> None:
 
 
 def test_the_whole_room_is_there() -> None:
-    roles = {"kafka", "valkey", "topics", "tabulator", "publisher", "replay", "prometheus", "grafana"}
+    roles = {"kafka", "valkey", "topics", "tabulator", "publisher", "returns", "replay", "prometheus", "grafana"}
     assert set(SERVICES) == roles | {"gateway-1", "gateway-2"}
     assert SERVICES["tabulator"]["deploy"]["replicas"] == 2
     ports = {SERVICES[name]["ports"][0] for name in ("gateway-1", "gateway-2")}

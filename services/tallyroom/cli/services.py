@@ -17,13 +17,14 @@ from tallyroom.domain.election import Definition
 from tallyroom.gateway import run_gateway
 from tallyroom.log import events_topic, open_log
 from tallyroom.publisher.keep import Keeper
+from tallyroom.publisher.returns import Returns
 from tallyroom.publisher.service import Publisher
 from tallyroom.settings import Settings
 from tallyroom.store import RedisStore, open_store
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulator.service import Tabulator
 from tallyroom.telemetry.logs import configure_logs, get_logger
-from tallyroom.telemetry.metrics import new_registry, publisher_metrics, tabulator_metrics
+from tallyroom.telemetry.metrics import new_registry, publisher_metrics, returned_counter, tabulator_metrics
 from tallyroom.telemetry.ops import Health, OpsServer
 
 app = typer.Typer()
@@ -41,6 +42,12 @@ def tabulator(election: Election) -> None:
 def publisher(election: Election) -> None:
     """Derive results from the totals and publish numbered revisions. One is active, others wait."""
     _serve("publisher", election, _publisher)
+
+
+@app.command()
+def returns(election: Election) -> None:
+    """Send reports again that waited for an amendment. On an embedded log the publisher does it by itself."""
+    _serve("returns", election, _returns)
 
 
 @app.command()
@@ -106,9 +113,25 @@ async def _publisher(
     def health() -> Health:
         return Health(service.condition.ok or not service.active, [service.condition.reason])
 
-    async with OpsServer(registry, health, current.ops_port, current.host) as ops:
+    again = Returns(store, (log, topic), Plan(definition, chain), returned_counter(registry))
+    async with OpsServer(registry, health, current.ops_port, current.host) as ops, asyncio.TaskGroup() as tasks:
         get_logger("publisher").info("serving", ops=ops.url)
+        if current.kafka_url is None:  # one machine, one hand; on Kafka only who may write events does it
+            tasks.create_task(again.run(stop))
         await service.run(f"{socket.gethostname()}:{os.getpid()}", stop)
+    await log.close()
+
+
+async def _returns(
+    current: Settings, definition: Definition, chain: str, store: RedisStore, stop: asyncio.Event
+) -> None:
+    registry = new_registry("returns")
+    log = open_log(current)
+    topic = events_topic(definition.election, str(definition.environment))
+    again = Returns(store, (log, topic), Plan(definition, chain), returned_counter(registry))
+    async with OpsServer(registry, lambda: Health(True), current.ops_port, current.host) as ops:
+        get_logger("returns").info("serving", ops=ops.url)
+        await again.run(stop)
     await log.close()
 
 

@@ -128,6 +128,8 @@ class Night:
         for number in range(1, self._tabulators + 1):
             await self.group.start(f"tabulator-{number}", ["tabulator", self._argument], environment)
         await self.group.start("publisher", ["publisher", self._argument], environment)
+        if self.settings.kafka_url is not None:
+            await self.group.start("returns", ["returns", self._argument], environment)
         gateway = {
             "TALLYROOM_HTTP_PORT": str(self._ports.http),
             "TALLYROOM_OPS_PORT": str(self._ports.ops),

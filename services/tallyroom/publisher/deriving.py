@@ -1,12 +1,13 @@
 """From a view of the totals to the documents of a revision, following the definition as amendments reach every partition."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from tallyroom.codec.definition import encode_definition
+from tallyroom.domain.events import Amendment
 from tallyroom.publisher.cut import View, facts_of
 from tallyroom.publisher.revision import document_hash, encode
 from tallyroom.results.documents import Deriver
@@ -28,11 +29,7 @@ class Derivation:
         chains = view.chains()
         if chains == {self.plan.chain}:
             return True
-        plan = self.plan
-        by_previous = {amendment.previous: (amendment, chain) for amendment, chain in view.journals.amendments.values()}
-        while plan.chain not in chains and plan.chain in by_previous:
-            amendment, chain = by_previous[plan.chain]
-            plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
+        plan = followed(self.plan, view.journals.amendments.values(), chains)
         if chains == {plan.chain}:
             self.plan = plan
             self.deriver = Deriver(plan)
@@ -63,3 +60,12 @@ class Derivation:
         self._clock, self._definition = clock, self.plan.chain
         encoded = {name: encode(document) for name, document in made.items()}
         return {name: data for name, data in encoded.items() if published.get(name) != document_hash(data)}
+
+
+def followed(plan: Plan, amendments: Iterable[tuple[Amendment, str]], chains: Container[str]) -> Plan:
+    """The plan under those of the amendments (each with the chain hash reached) that lead to one of the ``chains``."""
+    by_previous = {amendment.previous: (amendment, chain) for amendment, chain in amendments}
+    while plan.chain not in chains and plan.chain in by_previous:
+        amendment, chain = by_previous[plan.chain]
+        plan = Plan(amend(plan.definition, amendment), chain, plan.chains)
+    return plan

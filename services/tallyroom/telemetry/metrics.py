@@ -97,6 +97,12 @@ def tabulator_metrics(registry: CollectorRegistry) -> TabulatorMetrics:
     )
 
 
+def returned_counter(registry: CollectorRegistry) -> Counter:
+    """Register the counter of reports sent again, of whichever service does it."""
+    text = "Refused reports sent again after an amendment named their unit."
+    return Counter("tallyroom_returned", text, registry=registry)
+
+
 @dataclass(frozen=True, slots=True)
 class PublisherMetrics:
     """Metrics of one publisher."""
