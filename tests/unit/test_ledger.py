@@ -87,6 +87,22 @@ def test_of_many_corrections_five_are_shown_all_are_listed_and_joined() -> None:
     assert found["effect"]["shares"]["P"] == {"without": "0.714286", "with": "0.826087"}
 
 
+def test_a_unit_that_was_retracted_and_reported_anew_is_not_counted_twice_without_the_retraction() -> None:
+    made = shown(FIRST, replace(FIRST, version=2, kind="retraction"), replace(FIRST, version=3))
+    found = made["contest:list"]["corrections"]
+    assert [entry["kind"] for entry in found["latest"]] == ["retraction", "counted"]
+    retraction, again = found["latest"]
+    assert retraction["effect"] == found["effect"] == {"shares": {}, "seats": {}}, "it stands where it stood"
+    assert again["effect"]["shares"]["P"] == {"without": None, "with": "0.714286"}
+
+
+def test_a_unit_that_was_held_first_and_counted_then_was_not_corrected() -> None:
+    made = shown(replace(FIRST, disposition="held"), replace(FIRST, version=2))
+    assert made["contest:list"]["corrections"] == {"count": 0, "latest": [], "effect": None}
+    later = shown(FIRST, replace(FIRST, version=2, disposition="held"), replace(FIRST, version=3))
+    assert later["contest:list"]["corrections"]["count"] == 2, "taken out, and back again"
+
+
 @given(successions(DEFINITION))
 def test_without_all_corrections_of_a_unit_it_stands_at_its_first_figures(history: list[Item]) -> None:
     """Every step after the first made a correction: all of them together take the unit back."""

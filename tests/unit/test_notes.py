@@ -61,7 +61,7 @@ def test_a_unit_apart_is_noted_when_it_comes_and_when_it_goes(disposition: str) 
     apart = replace(FIRST, disposition=disposition, reason="objection", registered=20)  # type: ignore[arg-type]
     came, went = noted(apart, replace(FIRST, version=2, registered=20))
     assert (came.disposition, came.registered, came.cast, came.reason) == (disposition, 20, 10, "objection")
-    assert (went.disposition, went.changed) == ("counted", {})
+    assert (went.disposition, went.fell, went.changed["P"]) == ("counted", {}, (0, 7))
 
 
 def test_a_refused_report_waits_until_its_unit_says_something_as_new() -> None:

@@ -1,12 +1,19 @@
 """Quarantine entries: what they say of themselves is ours, whatever the refused record carried."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+import pytest
+
+from tallyroom.domain.election import Environment
 from tallyroom.domain.events import SOFT, Refusal
 from tallyroom.log.base import LogRecord
+from tallyroom.tabulation.fold import PartitionFold
 from tallyroom.tabulation.supersede import Refused
 from tallyroom.tabulator.quarantine import quarantine_entry
+from tests.support.elections import Sent, election, plan_of
 
 FORGED = (
     ("tallyroom_reason", b"late"),
@@ -44,3 +51,17 @@ def test_soft_refusals_are_those_the_page_calls_soft() -> None:
     section = page.partition("## Hard and soft")[2].partition("\n## ")[0].partition(" are soft")[0]
     assert sorted(re.findall(r"`(\w+)`", section)) == sorted(SOFT)
     assert set(Refusal) > SOFT
+
+
+@pytest.mark.parametrize("environment", ["test", "simulation"])
+@pytest.mark.parametrize("unit", ["u1", "SIM-0001"])
+def test_a_rehearsal_cannot_reach_a_live_log_whatever_units_it_has(environment: str, unit: str) -> None:
+    """Refused by what it says of itself, before anything else: the alarm listens to this code, and no unit waits for it."""
+    definition = replace(election(2), environment=Environment.LIVE)
+    fold = PartitionFold(plan_of(definition), 0, 1)
+    sent = msgspec.structs.replace(Sent("list", unit, numbers=(3,)).event(election(2)), environment=environment)
+    verdict = fold.report(sent, f"list|{unit}".encode(), 0)
+    assert isinstance(verdict, Refused)
+    assert verdict.refusal is Refusal.WRONG_ENVIRONMENT
+    assert not fold.waits
+    assert not fold.cells()

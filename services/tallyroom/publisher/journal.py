@@ -9,7 +9,7 @@ import msgspec
 from tallyroom.codec import packed
 from tallyroom.codec.events import Amendment, decode_known
 from tallyroom.domain.events import Amendment as DomainAmendment
-from tallyroom.domain.events import Disposition
+from tallyroom.domain.events import Disposition, Kind
 from tallyroom.results.flags import FlagLedger
 from tallyroom.tabulation.notes import Wait, Waits
 
@@ -26,6 +26,7 @@ class Journals:
         self.asides: dict[str, dict[str, Any]] = {}  # JSON objects by event id
         self.amendments: dict[str, tuple[DomainAmendment, str]] = {}  # by id, with the chain hash reached
         self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = defaultdict(dict)
+        self._corrected: set[tuple[str, str, str | None]] = set()  # contest, unit, group
         self._apart: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
         self._waits: dict[int, Waits] = defaultdict(Waits)
         self.flags = FlagLedger()
@@ -41,12 +42,19 @@ class Journals:
             leaf = (partition, contest, entry.unit or "", entry.group)
             self.flags.take(leaf, [packed.shown_flag(entry, partition, flagged) for flagged in packed.flags_of(entry)])
             return None
-        if entry.changed is not None:
+        if entry.changed is not None and self._corrects(contest, entry):
             self._corrections[contest][entry.at or 0, partition, entry.offset] = _shown(partition, entry)
         if entry.disposition is not None:
             self._note_apart(contest, partition, entry)
         packed.follow(self._waits[partition], entry)
         return contest
+
+    def _corrects(self, contest: str, entry: packed.Entry) -> bool:
+        """Whether it is a correction: by what it lowers or calls itself, or because it follows one of the same unit."""
+        leaf = (contest, entry.unit or "", entry.group)
+        if entry.fell or entry.kind != Kind.COUNTED:
+            self._corrected.add(leaf)
+        return leaf in self._corrected
 
     def forget(self, partition: int) -> None:
         """The partition's journal may be another one from here on: it is read again from its start."""

@@ -1,7 +1,8 @@
 """Corrections and retractions as a ledger: what changed, why, and what the result would be without it. Never a trend.
 
-An effect compares the result as it stands with the same result without one correction: the unit's old figures in the place of its
-new ones, everything else as it is. So it is a function of the totals and the entry, whenever it is asked for.
+An effect compares the result as it stands with the same result without one correction and those that followed it for the same unit:
+the unit's figures of before in the place of its later ones, everything else as it is. So it is a function of the totals and the
+ledger, whenever it is asked for. (A unit that was retracted and reported anew is not counted twice without the retraction.)
 """
 
 from collections import Counter
@@ -32,9 +33,22 @@ def corrections_document(
     and what the rule makes of them."""
     return {
         "count": len(corrections),
-        "latest": [{**entry, "effect": effect(contest, row, outcome, [entry])} for entry in corrections[-LATEST:]],
+        "latest": [
+            {**entry, "effect": effect(contest, row, outcome, _with_later(entry, corrections))}
+            for entry in corrections[-LATEST:]
+        ],
         "effect": effect(contest, row, outcome, corrections) if corrections else None,
     }
+
+
+def _with_later(entry: Correction, corrections: Sequence[Correction]) -> list[Correction]:
+    """The entry and all of the same unit that came after it."""
+    leaf = (entry["unit"], entry.get("group"))
+    return [
+        other
+        for other in corrections
+        if (other["unit"], other.get("group")) == leaf and other["version"] >= entry["version"]
+    ]
 
 
 def ledger_document(contest: ContestPlan, corrections: Sequence[Correction], visible: Visible) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class Book:
     def _place(self, report: Report) -> Iterator[Objection]:
         """Does the report belong here at all?"""
         yield Refusal.WRONG_ELECTION, report.election != self.definition.election
+        yield Refusal.WRONG_ENVIRONMENT, report.environment != str(self.definition.environment)
         contest = self._contests.get(report.contest)
         yield Refusal.UNKNOWN_CONTEST, contest is None
         groups = self._contests[report.contest].count_groups
@@ -93,7 +94,6 @@ class Book:
         """May this source say this here, now?"""
         contest = self._contests[report.contest]
         expected = contest.unit_sources.get(report.unit, contest.source)
-        yield Refusal.WRONG_ENVIRONMENT, report.environment != str(self.definition.environment)
         yield Refusal.UNKNOWN_SOURCE, report.source != expected and report.source not in self._may_send
         yield Refusal.WRONG_SOURCE, report.source != expected
         yield Refusal.DEFINITION_MISMATCH, report.definition is not None and report.definition not in self.chains

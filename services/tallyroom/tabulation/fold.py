@@ -300,6 +300,11 @@ class PartitionFold:
         """The slot of a report that the fast path did not find: a unit's first report, or something wrong."""
         if report.election != self.plan.election:
             return Refused(Refusal.WRONG_ELECTION, f"{report.contest}|{report.unit}: election {report.election!r}")
+        if (
+            report.environment != self.plan.environment
+        ):  # before anything of the definition: a rehearsal has its own units
+            detail = f"{report.contest}|{report.unit}: {report.environment} data in a {self.plan.environment} log"
+            return Refused(Refusal.WRONG_ENVIRONMENT, detail)
         contest = self.plan.contests.get(report.contest)
         if contest is None:
             return Refused(Refusal.UNKNOWN_CONTEST, f"contest {report.contest!r} is not in the definition")

@@ -138,11 +138,12 @@ def note(leaf: Leaf, states: tuple[State | None, State], report: Report, offset:
     before, after = states
     kind = kind_of(after)
     fallen = {} if before is None else fell(leaf, before, after)
-    corrects = bool(fallen) or kind is not Kind.COUNTED
-    figures = changed(leaf, before, after) if before is not None and corrects else {}
     now = disposition_of(after)
     was = Disposition.COUNTED if before is None else disposition_of(before)
     apart = now is not Disposition.COUNTED or was is not Disposition.COUNTED
+    again = before is not None and (apart or kind_of(before) is Kind.RETRACTION)  # figures that were out come back
+    corrects = bool(fallen) or kind is not Kind.COUNTED or again
+    figures = changed(leaf, before, after) if before is not None and corrects else {}
     if not (figures or apart or settles or report.released):
         return None
     return Note(

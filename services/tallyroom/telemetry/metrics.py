@@ -12,6 +12,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 from tallyroom import __version__
+from tallyroom.domain.events import Refusal
 
 _LATENCY_S: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _APPLY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 5.0)
@@ -71,7 +72,7 @@ def tabulator_metrics(registry: CollectorRegistry) -> TabulatorMetrics:
         ),
         duplicate=Counter("tallyroom_reports_duplicate", "Reports that say what is known already.", registry=r),
         late=Counter("tallyroom_reports_late", "Reports older than the one in the totals.", registry=r),
-        quarantined=Counter("tallyroom_quarantined", "Records refused, by reason code.", ["reason"], registry=r),
+        quarantined=_quarantined(r),
         accepted_decreases=Counter(
             "tallyroom_accepted_decreases", "Figures that an accepted report lowered.", registry=r
         ),
@@ -101,6 +102,14 @@ def returned_counter(registry: CollectorRegistry) -> Counter:
     """Register the counter of reports sent again, of whichever service does it."""
     text = "Refused reports sent again after an amendment named their unit."
     return Counter("tallyroom_returned", text, registry=registry)
+
+
+def _quarantined(registry: CollectorRegistry) -> Counter:
+    """A series for every code from the start: the first refusal must be a rise from 0, or no alarm would see it."""
+    counter = Counter("tallyroom_quarantined", "Records refused, by reason code.", ["reason"], registry=registry)
+    for code in Refusal:
+        counter.labels(reason=str(code))
+    return counter
 
 
 @dataclass(frozen=True, slots=True)
