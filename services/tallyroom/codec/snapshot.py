@@ -267,6 +267,31 @@ class BodyResult(Struct, frozen=True, kw_only=True):
     majorities: list[Majority] = []
 
 
+class Undone(Struct, frozen=True, kw_only=True):
+    """A decision that a later correction undid, and the revision that did."""
+
+    answer: str | int | bool
+    by: str
+    since: Time | None
+    revision: Number
+    until: Time | None
+    until_revision: Number
+
+
+class DecidedQuestion(Struct, frozen=True, kw_only=True):
+    """A question that no outstanding ballot can change any more, since which revision. ``answer`` null: a correction opened it."""
+
+    question: str
+    selection: str | None
+    answer: str | int | bool | None
+    by: str | None
+    since: Time | None
+    revision: Number | None
+    units_reported: Number | None
+    units_expected: Number | None
+    undone: list[Undone]
+
+
 LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext", "operators"})
 """Members of an event that are not shown beside the counts."""
 
@@ -323,6 +348,7 @@ class Snapshot(Head, frozen=True, kw_only=True):
     estimates: list[EstimateShown]
     declared: list[DeclaredShown]
     bodies: list[BodyResult]
+    decided: dict[str, list[DecidedQuestion]]
 
 
 class StreamRevision(Head, frozen=True, kw_only=True):
@@ -335,6 +361,7 @@ class StreamRevision(Head, frozen=True, kw_only=True):
     estimates: list[EstimateShown] | None = None
     declared: list[DeclaredShown] | None = None
     bodies: list[BodyResult] | None = None
+    decided: dict[str, list[DecidedQuestion]] | None = None
 
 
 class StreamCondition(Struct, frozen=True):

@@ -2,17 +2,27 @@
 
 from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.events import Amendment
 from tallyroom.publisher.cut import View, facts_of
+from tallyroom.publisher.record import DECIDED, next_record
 from tallyroom.publisher.revision import document_hash, encode
+from tallyroom.results.decided import Moment
 from tallyroom.results.documents import Deriver
 from tallyroom.tabulation.amend import amend
 from tallyroom.tabulation.plan import Plan
+
+
+class Last(NamedTuple):
+    """The revision published last: its number, and its documents by name with their hashes."""
+
+    number: int
+    hashes: Mapping[str, str]
+    documents: Mapping[str, bytes]
 
 
 class Derivation:
@@ -41,8 +51,9 @@ class Derivation:
         known = {self.plan.chain, *(chain for _, chain in view.journals.amendments.values())}
         return None if view.chains() <= known else "the totals stand at a definition that no amendment leads to"
 
-    def derive(self, view: View, clock: datetime | None, published: Mapping[str, str]) -> dict[str, bytes]:
-        """Documents that differ from the ``published`` hashes, encoded once. ``clock``: election time."""
+    def derive(self, view: View, clock: datetime | None, last: Last) -> dict[str, bytes]:
+        """Documents that differ from those of the ``last`` revision, encoded once. ``clock``: election time."""
+        published = last.hashes
         facts = facts_of(view, clock)
         moved = self.deriver.moved(facts)  # released, put off, certified ...: all of it, not only what changes next
         if moved:
@@ -57,6 +68,10 @@ class Derivation:
             view.asides_changed = False
         if self._definition != self.plan.chain or "definition" not in published:
             made["definition"] = msgspec.Raw(encode_definition(self.plan.definition))
+        if places or DECIDED not in last.documents:
+            expected = {name: self.deriver.units_expected(name) for name in self.plan.contests}
+            moment = Moment(revision=last.number + 1, at=clock)
+            made[DECIDED] = next_record(last.documents, made, view.totals, expected, moment, self.plan)
         self._clock, self._definition = clock, self.plan.chain
         encoded = {name: encode(document) for name, document in made.items()}
         return {name: data for name, data in encoded.items() if published.get(name) != document_hash(data)}

@@ -16,7 +16,7 @@ from tallyroom import __version__
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.cut import View
-from tallyroom.publisher.deriving import Derivation
+from tallyroom.publisher.deriving import Derivation, Last
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
@@ -161,7 +161,8 @@ class Publisher:
         self._guards.moved(moved)
         reason = self._guards.against(view) or self._guards.mixed(view.chains())
         if reason is None and self._derivation.follow(view):
-            documents = self._derivation.derive(view, self._clock(view), self._hashes)
+            last = Last(self._number, self._hashes, self._documents)
+            documents = self._derivation.derive(view, self._clock(view), last)
             if documents or (moved and self._advanced(view)):
                 await self._publish(lease, view, documents)
         reason = reason or self._derivation.unknown_definition(view)
