@@ -12,7 +12,7 @@ QUICK := tests/unit tests/property tests/contract
 # Eight equal lines are a copy; fewer are usually the shape that two calls share.
 DUPLICATE_LINES := 8
 
-.PHONY: help run install dev test quick check bench kafka clean
+.PHONY: help run install dev test quick check bench chaos kafka clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,9 @@ check-copies: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev ## throughput and latency on real Kafka and Redis, into build/bench.json
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## rounds of faults on real servers (SEED=n ROUNDS=n), into build/chaos.json; as root all of them
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 kafka: $(VENV)/.installed ## a real Kafka broker on a free loopback port until Ctrl-C (needs Java and Maven)
 	@$(BIN)/python -m tallyroom.testing.kafka $(ARGS)

@@ -14,6 +14,7 @@ from tallyroom.domain.errors import SettingError
 DEFAULT_HTTP_PORT: Final = 8600
 DEFAULT_OPS_PORT: Final = 8601
 DEFAULT_PARTITIONS: Final = 8
+DEFAULT_SESSION_S: Final = 10
 _ANCESTOR: Final = re.compile(r"'self'|'none'|\*|https?://[A-Za-z0-9.*-]+(:[0-9]+)?")
 
 
@@ -88,6 +89,7 @@ class Settings:
     ops_port: int | None = None
     partitions: int = DEFAULT_PARTITIONS
     host: str = "127.0.0.1"  # address that services listen on; 0.0.0.0 in a container
+    session_s: int = DEFAULT_SESSION_S  # silence after which Kafka gives a tabulator's partitions to another
     log_format: str = "auto"  # json, text, or auto: text on a terminal
     key_file: Path | None = None  # private key that events of this process are signed with
     access: Access = Access()
@@ -157,6 +159,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         ops_port=_port(environ, "TALLYROOM_OPS_PORT", 0) if ops else None,
         partitions=_count(environ, "TALLYROOM_PARTITIONS", DEFAULT_PARTITIONS, 1024),
         host=environ.get("TALLYROOM_HOST") or "127.0.0.1",
+        session_s=_count(environ, "TALLYROOM_SESSION_TIMEOUT", DEFAULT_SESSION_S, 300),
         log_format=environ.get("TALLYROOM_LOG_FORMAT") or "auto",
         access=read_access(environ),
         key_file=_path(environ, "TALLYROOM_KEY_FILE"),

@@ -88,6 +88,8 @@ def test_credentials_in_the_address_are_taken_out_of_it() -> None:
         {"TALLYROOM_HTTP_PORT": "9" * 5000},
         {"TALLYROOM_HTTP_PORT": "\u0663"},
         {"TALLYROOM_PARTITIONS": "1025"},
+        {"TALLYROOM_SESSION_TIMEOUT": "0"},
+        {"TALLYROOM_SESSION_TIMEOUT": "3.5"},
     ],
 )
 def test_what_cannot_work_is_named_without_its_password(wrong: Mapping[str, str]) -> None:
@@ -97,6 +99,11 @@ def test_what_cannot_work_is_named_without_its_password(wrong: Mapping[str, str]
     assert next(iter(wrong)).removesuffix("_FILE") in told
     assert "leak-" not in told
     assert "leak-" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_session_time_out_is_that_of_the_documents() -> None:
+    assert read_settings({}).session_s == 10
+    assert read_settings({"TALLYROOM_SESSION_TIMEOUT": "3"}).session_s == 3
 
 
 def test_replicas_and_acknowledgements() -> None:

@@ -29,8 +29,11 @@ CLAIM_TIMEOUT_S: Final = 60.0
 UNCLAIMED_S: Final = 0.05
 """Pause of a fetch that met a partition without a position."""
 
-DRAIN_TIMEOUT_S: Final = 5.0
-"""How long a rebalance waits for what was offered; well below the session time-out of 10 s."""
+DRAIN_SHARE: Final = 0.5
+"""How long a rebalance waits for what was offered, as a share of the session time-out: well below it."""
+
+BEATS: Final = 5
+"""Heartbeats to the group in a session: a lost one or two must not cost the membership."""
 
 
 class Fetch(dict[TP, list[Any]]):
@@ -153,6 +156,7 @@ def credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
 
 def build_app(name: str, settings: Settings, topic: str, applier: Applier, data: str) -> faust.App:
     """The Faust app of one tabulator worker. Connects to nothing; start it with ``await app.start()`` in a running loop."""
+    session_s = float(settings.session_s)
     app = faust.App(
         name,
         broker=f"kafka://{settings.bootstrap}".replace(",", ";kafka://"),
@@ -168,8 +172,8 @@ def build_app(name: str, settings: Settings, topic: str, applier: Applier, data:
         consumer_auto_offset_reset="none",
         consumer_max_fetch_size=4 * 1024 * 1024,
         broker_max_poll_records=8000,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / BEATS,
         broker_commit_interval=30.0,
         broker_commit_every=1_000_000_000,
         stream_buffer_maxsize=4,
@@ -188,7 +192,7 @@ def build_app(name: str, settings: Settings, topic: str, applier: Applier, data:
 
     async def revoked(_: Any, *sent: Any, **__: Any) -> None:
         # Awaited before the group is joined again: what was offered lands before anybody else claims.
-        if not await applier.drained(DRAIN_TIMEOUT_S):
+        if not await applier.drained(session_s * DRAIN_SHARE):
             get_logger("tabulator").warning("a rebalance did not wait for everything; the next owner folds it")
         applier.release(tp.partition for tp in sent[0])
 

@@ -1,0 +1,69 @@
+"""``make chaos``: rounds of faults on real servers and processes, from a seed; exit 1 on any difference.
+
+make chaos SEED=7 ROUNDS=3                   three rounds, of seeds 7, 8 and 9; SEED=9 alone plays the last again
+make chaos ARGS="--each"                     every fault once, alone
+make chaos ARGS="--only kill freeze"          a round for each of these
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.epilogues import EPILOGUES
+from tests.chaos.faults import FAULTS
+from tests.chaos.rounds import Outcome, as_json, drawn, run
+from tests.chaos.scene import servers
+
+OUT = Path("build/chaos.json")
+
+
+async def play(options: argparse.Namespace) -> list[Outcome]:
+    """The rounds, one after the other, on one broker."""
+    alone = [*FAULTS, *EPILOGUES] if options.each else options.only
+    kinds: list[str | None] = alone or [None] * options.rounds
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
+        async with servers(Path(name) / "run") as shared:
+            for number, only in enumerate(kinds):
+                outcome = await run(drawn(options.seed + number, options.reports, shared, only), shared)
+                outcomes.append(outcome)
+                print(f"{number + 1}/{len(kinds)} {outcome.line()}", flush=True)
+                for difference in (outcome.lost + outcome.doubled)[:10]:
+                    print(f"    {difference}", flush=True)
+                _write(outcomes)
+    return outcomes
+
+
+def _write(outcomes: list[Outcome]) -> None:
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({"rounds": [as_json(outcome) for outcome in outcomes]}, indent=1) + "\n")
+
+
+def main() -> int:
+    """Play what the command line asks for; 1 if anything was lost or doubled."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=None, help="of the first round; default: one of chance, printed")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--reports", type=int, default=20_000, help="least number of reports of a round")
+    parser.add_argument("--only", nargs="+", choices=[*FAULTS, *EPILOGUES], help="a round for each of these, alone")
+    parser.add_argument("--each", action="store_true", help="a round for every fault alone")
+    options = parser.parse_args()
+    if options.seed is None:
+        options.seed = random.SystemRandom().randrange(10**6)
+    print(f"SEED={options.seed}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # namespaces and mounts are taken down on every way out
+    outcomes = asyncio.run(play(options))
+    bad = [outcome.seed for outcome in outcomes if not outcome.clean]
+    print(
+        f"{len(outcomes)} rounds, {sum(o.records for o in outcomes):,} reports: {len(bad)} with differences {bad or ''}"
+    )
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
