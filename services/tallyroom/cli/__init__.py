@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from tallyroom import __version__
-from tallyroom.cli import apikeys, apportion, events, keys, night, recordings, results, services, snapshot
+from tallyroom.cli import apikeys, apportion, events, keys, night, quarantine, recordings, results, services, snapshot
 from tallyroom.cli.common import console
 from tallyroom.domain.errors import TallyroomError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 for module in (night, services, events, recordings, snapshot, results, apportion, keys):
     app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 @app.command()

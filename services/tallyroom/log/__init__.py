@@ -10,6 +10,7 @@ from tallyroom.log.waiting import wait_for_records
 from tallyroom.settings import Settings
 
 __all__ = [
+    "EMBEDDED_FILE",
     "MAX_VALUE_BYTES",
     "Bounds",
     "Entry",

@@ -1,0 +1,196 @@
+"""Decisions of operators as events: made, checked against the log, written, and looked at again once they are in it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from tallyroom.codec.events import Amendment, AnyEvent, Declaration, Desk, Report, encode_event
+from tallyroom.codec.signatures import SIGNATURE_HEADER, Key
+from tallyroom.desk.book import At, Book, Case, CaseState
+from tallyroom.domain.errors import TallyroomError
+from tallyroom.domain.events import RELEASABLE, SOFT, Refusal
+from tallyroom.log.base import EventLog
+from tallyroom.producer.entries import entries_of
+from tallyroom.tabulation.desk import too_few
+
+Act = Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "accept_strictly", "call", "uncall"]
+
+_INSTEAD: Final = {
+    Refusal.UNKNOWN_UNIT: "if the unit exists, amend the definition (`tallyroom amend`); the report is then judged again",
+    Refusal.CLOSED_UNIT: "if the unit was closed by mistake, amend the definition (`reopen_unit`)",
+    Refusal.WRONG_PARTITION: "its producer has to send it with the right key and partitioner",
+    Refusal.OPERATORS: "make the decision again and name enough people",
+}
+
+
+class DeskError(TallyroomError):
+    """A decision cannot be made: the text says why, the action what can be done instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who decides, why, and with which key their desk signs (None: nothing is signed here)."""
+
+    operators: tuple[str, ...]
+    reason: str
+    key: Key | None = None
+
+
+class Hand:
+    """Writes decisions into the log of a book. ``wall``: for elections whose clock is the wall's."""
+
+    def __init__(
+        self, log: EventLog, topic: str, book: Book, wall: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._log, self._topic, self._book, self._wall = log, topic, book, wall
+
+    def now(self) -> datetime:
+        """Election time: the wall's on a live night; else as far as the log has come, which a replay carries."""
+        if self._book.plan.environment == "live":
+            return self._wall()
+        return self._book.clock() or self._wall()
+
+    def require(self, people: People) -> None:
+        """Raises DeskError unless enough people are named and they give a reason."""
+        few = too_few(people.operators, self._book.plan.persons)
+        if few is not None:
+            raise DeskError(
+                f"Not decided: {few}.", "name everybody who decides: --operator 'A. Name' --operator 'B. Name'"
+            )
+        if not people.reason.strip():
+            raise DeskError("Not decided: no reason is given.", "say why: --reason 'confirmed by telephone'")
+
+    def source(self, kind: str, wanted: str | None = None) -> str:
+        """The source under which the desk writes events of this kind. Raises DeskError."""
+        able = [name for name, allowed in self._book.plan.may_report.items() if kind in allowed]
+        if wanted is not None and wanted in able:
+            return wanted
+        desks = [name for name in able if "desk" in self._book.plan.may_report[name]]
+        for found in (desks, able):
+            if wanted is None and len(found) == 1:
+                return found[0]
+        shown = ", ".join(able) or "none"
+        raise DeskError(
+            f"The definition's sources that may send a {kind}: {shown}.",
+            "name one with --source" if able else f'give one of its sources "may_report": ["{kind}"] before the night',
+        )
+
+    async def release(self, case: Case, people: People) -> AnyEvent:
+        """Let a refused report through: the same report again, with where it stood and who decided. Raises DeskError."""
+        self.require(people)
+        report = self._open(case, CaseState.RELEASED)  # who said no may still say yes
+        if report is None or case.code not in RELEASABLE:
+            soft = ", ".join(sorted(RELEASABLE))
+            raise DeskError(
+                f"{case.at} was refused as {case.code}: no decision can make a figure of it (only of {soft}).",
+                _INSTEAD.get(case.code, "have it corrected where it came from, or reject it (docs/quarantine.md)"),
+            )
+        made = msgspec.structs.replace(
+            report,
+            id=f"{report.id[:90]}-released-{case.at}",
+            released=str(case.at),
+            release_reason=people.reason,
+            operators=people.operators,
+        )
+        await self.write(made, people.key)
+        return made
+
+    async def reject(self, case: Case, people: People) -> AnyEvent:
+        """Say that a refused record stays out for good. Raises DeskError."""
+        self.require(people)
+        self._open(case, CaseState.RELEASED, CaseState.REJECTED)
+        event = case.event
+        named = isinstance(event, Report) and self._book.leaf(event) is not None
+        made = self.act(
+            "reject",
+            people,
+            contest=event.contest if named and isinstance(event, Report) else None,
+            unit=event.unit if named and isinstance(event, Report) else None,
+            count_group=event.count_group if named and isinstance(event, Report) else None,
+            target=str(case.at),
+        )
+        await self.write(made, people.key)
+        return made
+
+    def act(self, what: Act, people: People, *, source: str | None = None, **about: object) -> Desk:
+        """An act of the desk, about whatever ``about`` names (fields of `Desk`)."""
+        at = self.now()
+        digest = hashlib.sha256(repr((what, sorted(about.items()), people.operators, at, self._book.offsets)).encode())
+        fields = {name: value for name, value in about.items() if value is not None}
+        return Desk(
+            id=f"desk-{what}-{digest.hexdigest()[:16]}",
+            election=self._book.plan.election,
+            environment=self._environment(),
+            source=self.source("desk", source),
+            reported_at=at,
+            act=what,
+            operators=people.operators,
+            reason=people.reason or None,
+            **fields,  # type: ignore[arg-type]
+        )
+
+    async def write(self, event: Report | Desk | Declaration | Amendment, key: Key | None) -> list[At]:
+        """Append the event (to every partition if it belongs there), read on, and make sure that it stands. Raises DeskError.
+
+        Writing the same event again after an interruption is harmless: it is known by its id, a report by its version.
+        """
+        if self._book.plan.signed and key is None:
+            raise DeskError(
+                "This election takes signed events only.", "name the desk's private key with --key (docs/security.md)"
+            )
+        value = encode_event(event)
+        signature = () if key is None else ((SIGNATURE_HEADER, key.sign(value)),)
+        entries = entries_of(event, value, event.reported_at, self._book.partitions, signature)
+        places = [At(*position) for position in await self._log.append(self._topic, entries)]
+        await self._book.follow()
+        for at in places:
+            refused = self._book.cases.get(at)
+            if refused is not None:
+                raise DeskError(
+                    f"The log holds the decision at {at}, and it was refused: {refused.code}: {refused.detail}.",
+                    "totals are as before; see docs/quarantine.md for the code, then decide again",
+                )
+        return places
+
+    def soft(self, case: Case) -> bool:
+        """Whether a release would leave a flag beside the figures."""
+        return case.code in SOFT
+
+    def _open(self, case: Case, *over: CaseState) -> Report | None:
+        """The case's report, if it is one. Raises DeskError for a case in one of these states."""
+        state = self._book.state(case)
+        if state in over:
+            decision = self._book.decision(case)
+            who = ", ".join(decision.operators) if decision else "somebody"
+            raise DeskError(f"{case.at} was {state} by {who} already.", "nothing needs to be done")
+        return case.report
+
+    def _environment(self) -> Literal["live", "test", "simulation"]:
+        return self._book.plan.environment  # type: ignore[return-value]
+
+
+def place(text: str) -> At:
+    """``PARTITION:OFFSET`` as a place. Raises DeskError."""
+    partition, _, offset = text.partition(":")
+    if not (partition.isdecimal() and offset.isdecimal()):
+        raise DeskError(
+            f"{text!r} is no place in the log.", "give PARTITION:OFFSET as `tallyroom quarantine list` shows it"
+        )
+    return At(int(partition), int(offset))
+
+
+def chosen(book: Book, places: Sequence[str]) -> list[Case]:
+    """The refused records at these places. Raises DeskError for a place at which nothing was refused."""
+    found = []
+    for text in places:
+        case = book.cases.get(place(text))
+        if case is None:
+            raise DeskError(
+                f"Nothing was refused at {text}.", "give PARTITION:OFFSET as `tallyroom quarantine list` shows it"
+            )
+        found.append(case)
+    return found
