@@ -94,7 +94,7 @@ def judge_signature(plan: Plan, event: AnyEvent, value: bytes, headers: Headers)
     """
     if not plan.signed:
         return None
-    found = [text for name, text in headers if name == SIGNATURE_HEADER]
+    found = [text or b"" for name, text in headers if name == SIGNATURE_HEADER]  # Kafka has headers without a value
     if not found:
         return Refused(Refusal.UNSIGNED, f"{event.id}: no header {SIGNATURE_HEADER}")
     signature = parse(found[0]) if len(found) == 1 else None

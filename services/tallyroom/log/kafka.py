@@ -13,6 +13,7 @@ from aiokafka.structs import RecordMetadata
 
 from tallyroom.domain.errors import LogError, TopicMismatch
 from tallyroom.log.base import Bounds, Entry, LogRecord, Position
+from tallyroom.log.patient import be_patient
 from tallyroom.log.routing import MAX_VALUE_BYTES, no_partition, no_topic, out_of_range, route
 from tallyroom.log.security import client_options
 from tallyroom.settings import KafkaSecurity
@@ -52,6 +53,7 @@ class KafkaLog:
     def __init__(
         self, bootstrap: str, *, replication: tuple[int, int] = (1, 1), security: KafkaSecurity = PLAINTEXT
     ) -> None:
+        be_patient()
         self._bootstrap = bootstrap
         self._replication, self._min_insync = replication
         self._options = {"bootstrap_servers": bootstrap, **client_options(security)}
@@ -270,7 +272,7 @@ class _Reader:
             raise out_of_range(self._tp.topic, self._tp.partition, position, bounds) from error
         records = [
             # A record without a value (only foreign producers write one) is one that no decoder accepts.
-            LogRecord(item.partition, item.offset, item.timestamp, item.key, item.value or b"", item.headers)
+            LogRecord(item.partition, item.offset, item.timestamp, item.key, item.value or b"", _named(item.headers))
             for item in fetched.get(self._tp, ())
         ]
         if records:
@@ -295,6 +297,11 @@ class _Reader:
         if not self._started:
             await self.consumer.start()
             self._started = True
+
+
+def _named(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes]]:
+    """A header without a value (only foreign producers write one) is an empty one."""
+    return [(name, value or b"") for name, value in headers]
 
 
 async def _send(
