@@ -10,6 +10,7 @@ from tallyroom.codec.events import EVENT_TYPES, MAX_EVENT_BYTES, Event, decode_e
 from tallyroom.codec.schemas import documents
 from tallyroom.domain.events import Refusal
 from tallyroom.domain.partition import murmur2, partition_of
+from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import LogRecord
 from tallyroom.log.topics import events_topic, quarantine_topic
 from tallyroom.producer.entries import headers
@@ -90,6 +91,13 @@ def test_every_refusal_has_its_row_with_fault_and_remedy() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", QUARANTINE, re.MULTILINE)
     assert sorted(row[0] for row in rows) == sorted(Refusal)
     assert all(cell.strip() for row in rows for cell in row)
+
+
+def test_every_flag_has_its_row_with_threshold_reason_and_incident() -> None:
+    page = (ROOT / "docs" / "plausibility.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]+) \|([^|]*)\| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    assert sorted(code.strip("`") for row in rows for code in row[0].split(", ")) == sorted(Flag)
+    assert all(cell.strip() for row in rows for cell in (row[1], row[3], row[4]))
 
 
 def test_every_header_is_named() -> None:

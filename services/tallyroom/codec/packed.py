@@ -15,6 +15,7 @@ from tallyroom.domain.plausibility import Flag
 from tallyroom.results.flags import ShownFlag
 from tallyroom.tabulation.doubts import Doubt
 from tallyroom.tabulation.fold import Tallies
+from tallyroom.tabulation.heard import Heard
 from tallyroom.tabulation.notes import Note, Wait, Waits
 from tallyroom.tabulation.plausible import Flagged
 
@@ -22,6 +23,7 @@ DEFINITION: Final = b"def"  # chain hash reached
 FINGERPRINTS: Final = b"log"  # of record 0 and of record off-1
 TALLIES: Final = b"s"
 REFUSALS: Final = b"q"  # refused events of the prefix by reason code
+HEARD: Final = b"h"  # when units were first heard of, and late reports by source
 JOURNAL_LENGTH: Final = b"jc"
 CELL: Final = b"t:"
 UNIT: Final = b"u:"
@@ -79,6 +81,24 @@ def pack_refusals(refusals: Mapping[str, int]) -> bytes:
 def unpack_refusals(data: bytes | None) -> dict[str, int]:
     """Refused events by reason code."""
     return {} if data is None else msgspec.json.decode(data, type=dict[str, int])
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    firsts: dict[str, dict[int, int]]
+    late: dict[str, dict[str, int]]
+
+
+def pack_heard(heard: Heard) -> bytes:
+    """What was heard, as JSON."""
+    return _encode(_Heard(heard.firsts, heard.late))
+
+
+def unpack_heard(data: bytes | None) -> Heard:
+    """What was heard; nothing for None."""
+    if data is None:
+        return Heard()
+    found = msgspec.json.decode(data, type=_Heard)
+    return Heard(found.firsts, found.late)
 
 
 class FlagEntry(msgspec.Struct, frozen=True, omit_defaults=True):

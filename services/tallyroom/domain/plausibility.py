@@ -61,9 +61,7 @@ class Plausibility:
     identical_units: int = 3  # units with the same figures from which on they are suspicious
     identical_figures: int = 5  # figures above 9 that must be among them: small ballots are equal by chance
     area_over_register: str = "0"
-    voters_added: str = (
-        "1/20"  # share of the defined register by which the reported one may exceed it, where no pool says
-    )
+    voters_added: str = "1/20"  # share of an area's register by which what units report may exceed it
     late_reports: int = 20  # older versions served again by one source
     silence_minutes: int = 180  # without any report while units are outstanding
 

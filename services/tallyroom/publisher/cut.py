@@ -10,12 +10,16 @@ import msgspec
 from tallyroom.codec import packed
 from tallyroom.publisher.journal import Journals
 from tallyroom.results.facts import Facts, Place
+from tallyroom.results.flags import ShownFlag
 from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.fold import Tallies
+from tallyroom.tabulation.heard import Heard, together
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Row, plus, widened
 
-_OWN: Final = (packed.TALLIES, packed.REFUSALS, packed.JOURNAL_LENGTH, packed.DEFINITION, packed.FINGERPRINTS)
+_OWN: Final = (
+    packed.TALLIES, packed.REFUSALS, packed.HEARD, packed.JOURNAL_LENGTH, packed.DEFINITION, packed.FINGERPRINTS,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class PartitionView:
     raw: list[bytes | None] = field(default_factory=list)
     tallies: Tallies = field(default_factory=Tallies)
     refusals: Mapping[str, int] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
     journal: int = 0
     chain: str = ""
     first: str | None = None  # fingerprint of record 0
@@ -41,6 +46,8 @@ class View:
         self.changed: set[Place] = set()
         self.journals = Journals()
         self.asides_changed = True
+        self.alike: list[ShownFlag] = []  # flags about units with the same figures
+        self.alike_changed = False
         self.replan(plan)
 
     def replan(self, plan: Plan) -> None:
@@ -81,13 +88,14 @@ class View:
         cut = await self._store.cut(number, self._names)
         if cut is None:
             return
-        tallies, refusals, journal, chain, fingerprints = cut.values[: len(_OWN)]
+        tallies, refusals, heard, journal, chain, fingerprints = cut.values[: len(_OWN)]
         if cut.offset < view.offset:
             view.journal = 0  # the store went back: its journal may be another one from here on
             self.journals.forget(number)
         view.offset = cut.offset
         view.tallies = packed.unpack_tallies(tallies)
         view.refusals = packed.unpack_refusals(refusals)
+        view.heard = packed.unpack_heard(heard)
         view.chain = chain.decode() if chain else ""
         if fingerprints is not None:
             view.first = msgspec.json.decode(fingerprints, type=dict[str, str]).get("first")
@@ -135,7 +143,8 @@ def facts_of(view: View, now: datetime | None) -> Facts:
         corrections=journals.corrections(),
         apart=journals.apart(),
         waiting=journals.waiting(),
-        flags=tuple(journals.flags.carried()),
+        flags=(*journals.flags.carried(), *view.alike),
         settled=journals.flags.settled(),
+        heard=together(part.heard for part in view.partitions.values()),
         now=now,
     )

@@ -63,9 +63,9 @@ class Derivation:
             view.changed.update((name, contest.root) for name, contest in self.plan.contests.items())
         places = view.sum_changed()
         made: dict[str, Any] = dict(self.deriver.documents(places, facts))
-        if places or view.asides_changed or clock != self._clock:
+        if places or view.asides_changed or view.alike_changed or clock != self._clock:
             made |= {"election": self.deriver.election(), **self.deriver.beside(facts)}
-            view.asides_changed = False
+            view.asides_changed = view.alike_changed = False
         if self._definition != self.plan.chain or "definition" not in published:
             made["definition"] = msgspec.Raw(encode_definition(self.plan.definition))
         if places or DECIDED not in last.documents:

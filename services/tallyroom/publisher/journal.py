@@ -41,7 +41,7 @@ class Journals:
         if entry.entry == "flags":
             leaf = (partition, contest, entry.unit or "", entry.group)
             self.flags.take(leaf, [packed.shown_flag(entry, partition, flagged) for flagged in packed.flags_of(entry)])
-            return None
+            return contest
         if entry.changed is not None and self._corrects(contest, entry):
             self._corrections[contest][entry.at or 0, partition, entry.offset] = _shown(partition, entry)
         if entry.disposition is not None:

@@ -6,6 +6,7 @@ that cannot be had, nothing is published and the condition says why: readers kee
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -14,12 +15,14 @@ import msgspec
 
 from tallyroom import __version__
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
+from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.deriving import Derivation, Last
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
+from tallyroom.publisher.sweep import Sweep
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.plan import Plan
 from tallyroom.telemetry.logs import get_logger
@@ -68,6 +71,8 @@ class Publisher:
                 "split the election into several definitions",
             )
         self._guards = Guards()
+        self._sweep = Sweep(self._totals)
+        self._flagged: set[tuple[Flag, str, str, int]] = set()  # about no single unit
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
@@ -109,6 +114,7 @@ class Publisher:
                     await self._revisions.announce("revision")
             await _pause(stop, LEAST_BETWEEN_S - (time.monotonic() - started))
             await self._totals.hint("totals", timeout=LEAST_BETWEEN_S)
+        self._sweep.stop()
         self._keep(force=True)
         await self._revisions.release(lease)
 
@@ -161,8 +167,10 @@ class Publisher:
         self._guards.moved(moved)
         reason = self._guards.against(view) or self._guards.mixed(view.chains())
         if reason is None and self._derivation.follow(view):
+            self._compare_units(view)
             last = Last(self._number, self._hashes, self._documents)
             documents = self._derivation.derive(view, self._clock(view), last)
+            self._count_flags()
             if documents or (moved and self._advanced(view)):
                 await self._publish(lease, view, documents)
         reason = reason or self._derivation.unknown_definition(view)
@@ -185,6 +193,23 @@ class Publisher:
             if answer is not Answer.OK:
                 raise StoreUnavailable(f"putting revision {number} back was answered {answer}.", "none: tried again")
             self._logger.warning("the store had lost the revision; put back", revision=number)
+
+    def _count_flags(self) -> None:
+        """Figures about flags; tabulators count those of units, here are those that look across units or at the clock."""
+        watched = self._derivation.deriver.watched
+        numbers = Counter(flag.code for flag in watched)
+        for code in Flag:
+            self._metrics.flags_open.labels(code=str(code)).set(numbers[code])
+        standing = {(flag.code, flag.contest, flag.area, flag.at) for flag in watched if flag.unit is None}
+        for code, _, _, _ in standing - self._flagged:
+            self._metrics.flags.labels(code=str(code)).inc()
+        self._flagged = standing
+
+    def _compare_units(self, view: View) -> None:
+        """Take over what the comparison of units with each other has found; it goes on by itself."""
+        found = self._sweep.look(self._derivation.plan, view.offsets())
+        if found is not None and found != view.alike:
+            view.alike, view.alike_changed = found, True
 
     def _clock(self, view: View) -> datetime | None:
         return self._wall() if self._derivation.plan.environment == "live" else view.clock()

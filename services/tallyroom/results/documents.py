@@ -16,12 +16,14 @@ from tallyroom.results.areas import Status, area_document, leading, lines_of, st
 from tallyroom.results.asides import sections
 from tallyroom.results.bodies import body_document
 from tallyroom.results.facts import Facts, Place
+from tallyroom.results.flags import ShownFlag
 from tallyroom.results.ledger import corrections_document, ledger_document
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
 from tallyroom.results.standing import Standings, standings
+from tallyroom.results.watch import Watch
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
 
@@ -53,6 +55,8 @@ class Deriver:
         self._expected: dict[str, dict[str, Expectation]] = {
             name: expectations(plan, contest) for name, contest in plan.contests.items()
         }
+        self._watch = Watch(plan, self._expected)
+        self.watched: list[ShownFlag] = []  # every flag as of the last time, those under embargo as well
         self._rules = {name: Outcomes(plan, contest, self._expected[name]) for name, contest in plan.contests.items()}
         self._lines = {name: lines_of(contest.contest.rule) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
@@ -127,7 +131,8 @@ class Deriver:
         shown["units_apart"] = apart_section(
             listed[name][f"{APART}{name}"] for name in self.plan.contests if name in listed
         )
-        shown["flags"] = flags.section(facts.flags, facts.settled, withheld)
+        self.watched = [*facts.flags, *self._watch.flags(facts)]
+        shown["flags"] = flags.section(self.watched, facts.settled, withheld)
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
     def _body(self, body: Body, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:

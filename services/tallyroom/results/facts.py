@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tallyroom.results.flags import Settled, ShownFlag
+from tallyroom.tabulation.heard import Heard
 from tallyroom.tabulation.rows import Row
 
 Place = tuple[str, str]
@@ -19,8 +20,8 @@ class Facts:
     ``asides``: every accepted event that is no report, as decoded JSON objects, in no particular order. ``corrections``: reports
     that lowered figures of their unit or call themselves a correction, by contest, in the order in which they were reported.
     ``apart``: units whose newest report is in no total, ``waiting``: refused reports of units that said nothing newer since,
-    both by contest and as JSON objects. ``flags``: those that units carry now;
-    ``settled``: how many were, by contest, area and code. ``now``: election time, None if it is not known.
+    both by contest and as JSON objects. ``flags``: those that units carry now; ``settled``: how many were. ``heard``: when units
+    first reported, and which sources served older reports again. ``now``: election time, None if it is not known.
     """
 
     totals: Mapping[Place, Row] = field(default_factory=dict)
@@ -30,4 +31,5 @@ class Facts:
     waiting: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     flags: Sequence[ShownFlag] = ()
     settled: Mapping[Settled, int] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
     now: datetime | None = None

@@ -20,7 +20,7 @@ from tallyroom.domain.plausibility import Plausibility
 from tallyroom.tabulation.amend import AmendmentError, amend
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.recount import Held, Key, Register, Sheet, fallen
-from tallyroom.tabulation.suspicion import Suspicions
+from tallyroom.tabulation.suspicion import suspicion
 
 _SINCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNTIL: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -43,7 +43,6 @@ class Book:
         self.clock = 0  # newest election time, ms since 1970
         self.frozen: set[str] = set()  # sources whose reports wait
         self.flagging: set[str] = set()  # sources whose sheets count although they do not add up
-        self._suspicions = Suspicions()
         self._said: dict[str, bytes] = {}  # content of every accepted event that is no report, by id
         self._judge_by(definition, chain)
 
@@ -155,10 +154,10 @@ class Book:
                 return self._met("duplicates")
             if report.released is None:  # else operators said which of two contents is right
                 return self.refuse(Refusal.EQUIVOCATION)
-        by_hand, explained = report.released is not None, report.reason is not None
-        doubt = self._suspicions.objection(self.plan, key, (before, held), explained=explained, by_hand=by_hand)
-        if doubt is not None:
-            return self.refuse(doubt.refusal)
+        if report.released is None:
+            doubt = suspicion(self.plan, key, (before, held), explained=report.reason is not None)
+            if doubt is not None:
+                return self.refuse(doubt.refusal)
         self.units[key] = held
         self.clock = max(self.clock, held.at)
         if before is not None:
@@ -209,9 +208,7 @@ class Book:
         if change.previous != self.chain:
             return self.refuse(Refusal.INVALID_AMENDMENT)
         try:
-            was = self.plan
             self._judge_by(amend(self.definition, change), chain)
-            self._suspicions.amended(was, self.plan, self.units)
         except AmendmentError:
             return self.refuse(Refusal.INVALID_AMENDMENT)
         self._said[event.id] = content

@@ -25,31 +25,48 @@ class Doubt(NamedTuple):
     raised: tuple[Flag, ...]  # codes that it did not carry before
 
 
-def after_report(
+def doubts(
     leaf: Leaf,
     steps: tuple[Figures | None, Figures],
     state: State,
-    carried: tuple[Flagged, ...],
     waived: Sequence[Refused] | None,
     explained: bool,
-) -> tuple[Flagged, ...]:
-    """The flags after an accepted report. ``steps``: what the unit brought before (None: nothing yet) and brings now.
+) -> list[Flagged]:
+    """What is doubtful about a report; ``steps``: what the unit brought before (None: nothing yet) and brings with it.
 
-    A flag about a step (`INFLATING`) stays until a report lowers figures: as long as what it inflated may still be there.
     ``explained``: the report gives a reason, so that a retraction is not a unit that silently vanished.
     """
     before, now = steps
     found = [Flagged(Flag(item.refusal), item.detail.partition(": ")[2] + ".", {}) for item in waived or ()]
     found += _of_state(leaf, state, now)
-    if before is None:
-        return tuple(found)
+    if before is None or not leaf.plan.rules.leaps(before, now):
+        return found
     found += leaf.plan.rules.of_step(before, now)
     if disposition_of(state) is Disposition.COUNTED and not (explained and kind_of(state) is Kind.RETRACTION):
         found += leaf.plan.rules.emptied(before, now)
-    if not any(map(lt, now, before)):
-        codes = {flagged.code for flagged in found}
-        found += [flagged for flagged in carried if flagged.code in INFLATING - codes]
-    return tuple(found)
+    return found
+
+
+def refusal(leaf: Leaf, found: Sequence[Flagged]) -> Refused | None:
+    """Why the contest's definition refuses a report of which this is doubtful, if it does."""
+    for flagged in found:
+        if flagged.code in leaf.plan.rules.refuse:
+            return Refused(Refusal(str(flagged.code)), f"{leaf.name}: {flagged.text}")
+    return None
+
+
+def after_report(
+    steps: tuple[Figures | None, Figures], found: Sequence[Flagged], carried: tuple[Flagged, ...]
+) -> tuple[Flagged, ...]:
+    """The flags that a unit carries after an accepted report.
+
+    A flag about a step (`INFLATING`) stays until a report lowers figures: as long as what it inflated may still be there.
+    """
+    before, now = steps
+    if before is None or any(map(lt, now, before)):
+        return tuple(found)
+    codes = {flagged.code for flagged in found}
+    return (*found, *(flagged for flagged in carried if flagged.code in INFLATING - codes))
 
 
 def after_amendment(leaf: Leaf, state: State, figures: Figures, carried: tuple[Flagged, ...]) -> tuple[Flagged, ...]:
@@ -57,14 +74,6 @@ def after_amendment(leaf: Leaf, state: State, figures: Figures, carried: tuple[F
     kept = [flagged for flagged in carried if flagged.code not in _OF_STATE]
     codes = {flagged.code for flagged in kept}
     return (*kept, *(flagged for flagged in _of_state(leaf, state, figures) if flagged.code not in codes))
-
-
-def refusal(leaf: Leaf, flags: tuple[Flagged, ...], carried: tuple[Flagged, ...]) -> Refused | None:
-    """Why the contest's definition refuses a report that would raise these flags, if it does."""
-    for flagged in flags:
-        if flagged.code in leaf.plan.rules.refuse and flagged not in carried:
-            return Refused(Refusal(str(flagged.code)), f"{leaf.name}: {flagged.text}")
-    return None
 
 
 def doubt(place: tuple[int, Leaf], state: State, flags: tuple[Flagged, ...], carried: tuple[Flagged, ...]) -> Doubt:

@@ -14,7 +14,8 @@ from tallyroom.tabulation.amend import AmendmentError, amend
 from tallyroom.tabulation.changes import Changes
 from tallyroom.tabulation.changes import Tallies as Tallies
 from tallyroom.tabulation.desk import DeskState, too_few
-from tallyroom.tabulation.doubts import after_amendment, after_report, doubt, refusal
+from tallyroom.tabulation.doubts import after_amendment, after_report, doubt, doubts, refusal
+from tallyroom.tabulation.heard import Heard
 from tallyroom.tabulation.notes import Waits, note, wait_of
 from tallyroom.tabulation.plan import ContestPlan, Figures, Leaf, Plan
 from tallyroom.tabulation.plausible import Flagged
@@ -73,6 +74,7 @@ class PartitionFold:
         self._touched: set[Cell] = set()
         self._changes = Changes()
         self.waits = Waits()
+        self.heard = Heard()
 
     def load(
         self,
@@ -221,12 +223,12 @@ class PartitionFold:
             or (previous is not None and rules.leaps(slot.figures, figures))
         ):
             steps = (None if previous is None else slot.figures, figures)
-            flags = after_report(leaf, steps, state, slot.flags, waived, report.reason is not None)
+            found = doubts(leaf, steps, state, waived, report.reason is not None)
             by_hand = report.released is not None or (waived is not None and report.source not in self.desk.flagging)
-            refused = None if by_hand else refusal(leaf, flags, slot.flags)
+            refused = None if by_hand else refusal(leaf, found)
             if refused is not None:
                 return self._refuse_report(refused, report, offset)
-            self._carry(slot, flags, state, offset)
+            self._carry(slot, after_report(steps, found, slot.flags), state, offset)
         cell = slot.cell
         waits = self.waits
         remarkable = (
@@ -236,6 +238,7 @@ class PartitionFold:
         )
         if previous is None:
             cell.counted.append(counters)
+            self.heard.first(slot.contest, state[1])
         else:
             tallies.superseded += 1
             cell.removed.append(slot.figures)
@@ -266,6 +269,7 @@ class PartitionFold:
             self.tallies.duplicates += 1
         else:
             self.tallies.late += 1
+            self.heard.older(leaf.plan.id, leaf.source)
         return verdict
 
     def _carry(self, slot: _Slot, flags: tuple[Flagged, ...], state: State, offset: int) -> None:

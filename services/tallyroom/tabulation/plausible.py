@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tallyroom.domain.checks import SELECTIONS
-from tallyroom.domain.election import PreviousCounts
+from tallyroom.domain.election import PreviousCounts, Relation
 from tallyroom.domain.plausibility import OF_REPORTS, Flag, Plausibility
 
 if TYPE_CHECKING:  # a plan holds its contests' rules
@@ -50,7 +50,10 @@ class Rules:
         self._summed = tuple(contest.figures.index(name) for name in contest.summed)
         previous = contest.contest.previous
         self._previous: Mapping[str, PreviousCounts] = previous.units if previous and Flag.SWING in self._on else {}
+        large = len(contest.selections) >= self.settings.identical_figures
+        self.compares = large and Flag.IDENTICAL_COUNTS not in self.settings.off  # its units with each other
         self.odd = self._compile()
+        self.leaps = self._compile_leaps()
 
     def most_cast(self, registered: int | None, group: str | None) -> int:
         """Ballots cast above which a unit with this register is over it; groups of one unit share a register: no limit."""
@@ -61,11 +64,6 @@ class Rules:
     def limit(self, registered: int) -> int:
         """Ballots cast that a register allows, the tolerance included."""
         return int(registered * self._over)
-
-    def leaps(self, old: "Figures", new: "Figures") -> bool:
-        """Whether the unit's figures grow enough, or vanish, so that a rule about steps should look."""
-        before, after = sum(old), sum(new)
-        return before > 0 and (after * _GROWTH[1] > before * _GROWTH[0] or not after)
 
     def of_state(self, unit: str, figures: "Figures", most_cast: int, registered: int | None) -> Iterator[Flagged]:
         """What is doubtful about figures as they stand. ``most_cast``: see there."""
@@ -114,14 +112,46 @@ class Rules:
         if len(self._invalid_at) == 1:
             at = self._invalid_at[0]
             return lambda figures, most_cast: (
-                figures[cast_at] > most_cast or figures[at] * low > figures[cast_at] * high >= minimum * high
+                figures[cast_at] > most_cast
+                or (figures[at] * low > figures[cast_at] * high and figures[cast_at] >= minimum)
             )
 
         def odd(figures: "Figures", most_cast: int) -> bool:
             cast = figures[cast_at]
-            return cast > most_cast or sum(figures[at] for at in self._invalid_at) * low > cast * high >= minimum * high
+            rejected = sum(figures[at] for at in self._invalid_at)
+            return cast > most_cast or (rejected * low > cast * high and cast >= minimum)
 
         return odd
+
+    def _compile_leaps(self) -> Callable[["Figures", "Figures"], bool]:
+        """A function of figures before and now: whether they grow enough, or vanish, so that a rule about steps should look.
+
+        Where every vote is in one of the measures, that one says it alone; else it takes the sum of all figures.
+        """
+        high, low = _GROWTH
+        tied = [at for at, measure in enumerate(self._contest.measures) if self._holds_all_votes(measure)]
+        if tied:
+            at = tied[0]
+            return lambda old, new: new[at] * low > old[at] * high or (old[at] > 0 and not new[at])
+
+        def leaps(old: "Figures", new: "Figures") -> bool:
+            before, after = sum(old), sum(new)
+            return after * low > before * high or (before > 0 and not after)
+
+        return leaps
+
+    def _holds_all_votes(self, measure: str) -> bool:
+        """Whether identities make the measure a sum with all votes in it."""
+        accounting = self._contest.contest.accounting
+        equal = [identity for identity in accounting.identities if identity.relation is Relation.EQUAL]
+        parts, known = {identity.total: identity.parts for identity in equal}, set[str]()
+        waiting = [measure]
+        while waiting:
+            name = waiting.pop()
+            if name not in known:
+                known.add(name)
+                waiting += parts.get(name, ())
+        return SELECTIONS in known and accounting.marks_per_ballot == 1
 
     def _rejected(self) -> tuple[int, ...]:
         return tuple(self._contest.figures.index(n) for n in self.settings.invalid if n in self._contest.measures)

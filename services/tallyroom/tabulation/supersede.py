@@ -58,6 +58,11 @@ class Verdict(Enum):
     LATE = "late"
 
 
+def is_ordinary(code: int) -> bool:
+    """Whether a state with this code (`CONTENT`) is counted."""
+    return code in _ORDINARY
+
+
 def kind_of(state: State) -> Kind:
     """Why the state's report was sent."""
     return _KINDS[state[CONTENT] // 8]

@@ -34,7 +34,7 @@ from tallyroom.tabulation.fold import PartitionFold, Tallies
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.supersede import Refused
 
-_OWN_FIELDS: Final = 8  # off, epoch, def, log, s, q, jc and one to spare
+_OWN_FIELDS: Final = 9  # off, epoch, def, log, s, q, h, jc and one to spare
 _BLANKS: Final = b" \t\r\n"
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -106,6 +106,7 @@ class Owned:
         self.fold = PartitionFold(reached.plan, claim.partition, partitions)
         self.fold.waits, self.fold.desk = reached.waits, reached.desk
         self.fold.tallies = packed.unpack_tallies(claim.fields.get(packed.TALLIES))
+        self.fold.heard = packed.unpack_heard(claim.fields.get(packed.HEARD))
         self.fold.load(*_state(claim.fields), packed.carried_flags(self._replayed))
         self._replayed.clear()
         self._slice = slice_size(self.fold.plan)
@@ -184,6 +185,9 @@ class Owned:
             self._refusals[code] = self._refusals.get(code, 0) + 1
         if refused:
             fields[packed.REFUSALS] = packed.pack_refusals(self._refusals)
+        if self.fold.heard.changed:
+            fields[packed.HEARD] = packed.pack_heard(self.fold.heard)
+            self.fold.heard.changed = False
         fields[packed.TALLIES] = packed.pack_tallies(self.fold.tallies)
         if self.next == 0:
             self.fingerprints["first"] = fingerprint(records[0])

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from tallyroom import __version__
 from tallyroom.domain.events import Refusal
+from tallyroom.domain.plausibility import Flag
 
 _LATENCY_S: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _APPLY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 5.0)
@@ -76,7 +77,7 @@ def tabulator_metrics(registry: CollectorRegistry) -> TabulatorMetrics:
         accepted_decreases=Counter(
             "tallyroom_accepted_decreases", "Figures that an accepted report lowered.", registry=r
         ),
-        flags=Counter("tallyroom_flags", "Plausibility flags raised, by code.", ["code"], registry=r),
+        flags=_flags(r),
         apply_seconds=Histogram(
             "tallyroom_apply_seconds", "One group commit to the store.", buckets=_APPLY_S, registry=r
         ),
@@ -123,6 +124,8 @@ class PublisherMetrics:
     snapshot_stale: Gauge
     publisher_active: Gauge
     published_latency: Histogram
+    flags: Counter  # by code
+    flags_open: Gauge  # by code
 
 
 def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
@@ -145,6 +148,8 @@ def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
             buckets=_LATENCY_S,
             registry=r,
         ),
+        flags=_flags(r),
+        flags_open=Gauge("tallyroom_flags_open", "Plausibility flags that stand now, by code.", ["code"], registry=r),
     )
 
 
@@ -193,6 +198,14 @@ def gateway_metrics(registry: CollectorRegistry) -> GatewayMetrics:
             "tallyroom_stream_clients_cut", "Streams ended because the client was too slow.", registry=r
         ),
     )
+
+
+def _flags(registry: CollectorRegistry) -> Counter:
+    """Every code is there from the start: a series that begins with 1 shows no increase, and no alert."""
+    counter = Counter("tallyroom_flags", "Plausibility flags raised, by code.", ["code"], registry=registry)
+    for code in Flag:
+        counter.labels(code=str(code))
+    return counter
 
 
 def _revision(registry: CollectorRegistry) -> Gauge:
