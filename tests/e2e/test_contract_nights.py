@@ -37,6 +37,12 @@ async def first_event(night: ReplayedNight) -> dict[str, Any]:
     raise AssertionError("the stream ended")
 
 
+async def read(address: str) -> Any:
+    """A JSON document."""
+    async with httpx.AsyncClient() as client:
+        return (await client.get(address)).raise_for_status().json()
+
+
 @pytest.mark.parametrize("name", TIMES)
 async def test_every_snapshot_of_a_night_is_as_described(name: str, tallyroom_night: StartNight) -> None:
     validator = snapshot_validator()
@@ -46,9 +52,14 @@ async def test_every_snapshot_of_a_night_is_as_described(name: str, tallyroom_ni
             assert faults(validator, snapshot) == [], time
         assert faults(component_validator("StreamRevision"), await first_event(night)) == []
         assert faults(validator, await night.run_to_end()) == []
-        async with httpx.AsyncClient() as client:
-            listed = (await client.get(f"{night.url}/v1/elections")).json()
-        assert faults(component_validator("Elections"), listed) == []
+        base = f"{night.url}/v1/elections"
+        for address, schema in {
+            base: "Elections",
+            f"{base}/{night.election}/corrections": "CorrectionsList",
+            f"{base}/{night.election}/units-apart": "UnitsApartList",
+            f"{base}/{night.election}/history": "HistoryList",
+        }.items():
+            assert faults(component_validator(schema), await read(address)) == [], address
 
 
 def test_a_field_that_is_not_described_is_found() -> None:

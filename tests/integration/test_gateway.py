@@ -115,6 +115,10 @@ async def test_head_answers_like_get_without_a_body(running: Running, path: str)
         ("GET", f"/v1/elections/{ELECTION}/definition?units=no", 400, "bad-query"),
         ("GET", f"/v1/elections/{ELECTION}/stream?from=2", 400, "bad-query"),
         ("GET", "/v1/elections?limit=1", 400, "bad-query"),
+        ("GET", f"/v1/elections/{ELECTION}/corrections?contest=X", 404, "unknown-contest"),
+        ("GET", f"/v1/elections/{ELECTION}/corrections?area=T", 400, "bad-query"),
+        ("GET", f"/v1/elections/{ELECTION}/history?since=x", 400, "bad-query"),
+        ("GET", f"/v1/elections/{ELECTION}/history?since=1,2", 400, "bad-query"),
         ("POST", f"/v1/elections/{ELECTION}/snapshot", 405, "method-not-allowed"),
         ("DELETE", "/", 405, "method-not-allowed"),
     ],
@@ -125,6 +129,42 @@ async def test_errors_are_problem_documents(running: Running, method: str, path:
     assert (answer.json()["type"], answer.json()["status"]) == (f"urn:tallyroom:problem:{kind}", status)
     assert answer.headers["cache-control"] == "no-store"
     assert status != 405 or answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_lists_are_the_stored_documents_in_the_definitions_order(running: Running) -> None:
+    ledgers: dict[str, Any] = {f"ledger:{name}": {"contest": name, "corrections": []} for name in ("d-1", "list")}
+    await running.press.publish({**ledgers, "apart:d-2": {"contest": "d-2", "count": 0, "states": {}, "units": []}})
+    await shows(running, 2)
+    found = (await running.client.get(f"{running.path}/corrections")).json()
+    assert (found["revision"], [item["contest"] for item in found["contests"]]) == (2, ["list", "d-1"])
+    one = (await running.client.get(f"{running.path}/corrections?contest=d-1")).json()
+    assert [item["contest"] for item in one["contests"]] == ["d-1"]
+    apart = (await running.client.get(f"{running.path}/units-apart")).json()
+    assert [item["contest"] for item in apart["contests"]] == ["d-2"]
+
+
+async def test_history_names_what_each_revision_changed(running: Running) -> None:
+    await running.press.publish({"areas:d-2:": [area("T-D2", (1, 0, 0), 1)]})
+    await shows(running, 2)
+    found = (await running.client.get(f"{running.path}/history")).json()
+    assert [(item["revision"], item["contests"]) for item in found["revisions"]] == [
+        (1, ["list", "d-2", "d-1"]),
+        (2, ["d-2"]),
+    ]
+    later = (await running.client.get(f"{running.path}/history?since=1")).json()
+    assert [item["revision"] for item in later["revisions"]] == [2]
+    assert later["first"] == 1
+
+
+async def test_history_that_is_forgotten_is_gone() -> None:
+    async with gateway() as made:
+        made.press.number = 40
+        await made.press.publish()
+        await made.press.say()
+        await shows(made, 41)
+        answer = await made.client.get(f"{made.path}/history?since=12")
+        assert (answer.status_code, answer.json()["first"]) == (410, 41)
+        assert (await made.client.get(f"{made.path}/history?since=40")).status_code == 200
 
 
 async def test_other_origins_may_ask_conditionally(running: Running) -> None:

@@ -122,7 +122,7 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
 def judge(seen: dict[str, set[int]], good: int) -> None:
     """Both what is there and what is not was asked for."""
     assert seen["/"] == {200}
-    for resource in ("definition", "snapshot", "stream"):
+    for resource in ("definition", "snapshot", "stream", "corrections", "units-apart"):
         assert {200, 404} <= {200 if status == good else status for status in seen[f"{BASE}/{resource}"]} <= {200, 404}
 
 

@@ -5,22 +5,13 @@ validates real snapshots of whole nights against them with every unknown field r
 turns it red. Readers of a snapshot must ignore fields that they do not know; so the schema allows them.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from tallyroom.codec.events import Control, Declaration, Environment, Estimate, Participation, ResultsStatus
-
-Number = Annotated[int, Meta(ge=0)]
-Share = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{6}$")]
-"""A decimal string, six digits, never rounded across a line that decides something."""
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Names = dict[str, str]
-"""Text by BCP 47 tag."""
-Time = Annotated[datetime, Meta(tz=True)]
-Figures = dict[str, Number]
+from tallyroom.codec.events import Control, Declaration, Environment, Estimate, Participation
+from tallyroom.codec.shown import BodyResult, ContestResult, Correction, Figures, Names, Number, Sha256, Time
 
 
 class Hashes(Struct, frozen=True):
@@ -32,239 +23,53 @@ class Hashes(Struct, frozen=True):
     configuration: Sha256
 
 
-class Leading(Struct, frozen=True):
-    """Who leads (several: a tie) and by how many votes."""
+class UnitApart(Struct, frozen=True, kw_only=True):
+    """A unit in no total: its last report stands apart, or was refused and waits. ``at``: milliseconds."""
 
-    selections: list[str]
-    margin: Number
-
-
-class ShareDenominator(Struct, frozen=True):
-    """What shares are shares ``of`` (names joined by +), and how many that are."""
-
-    of: str
-    value: Number
-
-
-class AreaResult(Struct, frozen=True, kw_only=True):
-    """One area of a contest. ``null`` says that there is no such figure; it is not 0. docs/http.md explains every field."""
-
-    area: str
-    level: str
-    status: ResultsStatus
-    units_reported: Number
-    units_expected: Number
-    units_partial: Number
-    units_held: Number
-    units_annulled: Number
-    units_not_opened: Number
-    units_cancelled: Number
-    units_without_register: Number
-    voters_registered: Number | None
-    voters_registered_reported: Number
-    voters_registered_held: Number
-    ballots_cast: Number | None
-    ballots_cast_held: Number
-    ballots_cast_annulled: Number
-    ballots: Figures
-    turnout_reported: Share | None
-    counts: Figures
-    shares: dict[str, Share | None]
-    share_denominator: ShareDenominator
-    leading: Leading | None
-
-
-Pair = Annotated[list[Number], Meta(min_length=2, max_length=2)]
-"""[before, now]."""
-
-
-class Correction(Struct, frozen=True, kw_only=True):
-    """An accepted report that corrected its unit. ``fell``, ``changed``: figure -> [before, now]; ``at``: milliseconds."""
-
-    partition: Number
-    offset: Number
-    contest: str
     unit: str
-    area: str
-    version: Number
-    superseded: Number
-    at: int
-    kind: str
-    reason: str | None = None
-    fell: dict[str, Pair] = {}
-    changed: dict[str, Pair] = {}
+    area: str | None
+    group: str | None
+    state: Literal["held", "annulled", "not_opened", "cancelled", "waiting"]
+    code: str | None
+    reason: str | None
+    voters_registered: Number | None
+    ballots_cast: Number | None
+    version: Number | None
+    at: int | None
 
 
-class Corrections(Struct, frozen=True):
-    """How many accepted reports corrected figures, and the latest of them."""
-
-    count: Number
-    latest: list[Correction]
-
-
-class Outstanding(Struct, frozen=True):
-    """How many ballots may still come (docs/bounds.md), by the register, by ballots declared as issued, and as an estimate.
-
-    ``contradicted``: levels that the counts have overtaken, and which bound nothing.
-    """
-
-    register: Number | None
-    issued: Number | None
-    expected: Number | None
-    contradicted: list[str]
-
-
-class Flips(Struct, frozen=True, kw_only=True):
-    """Votes that would put it on the other side: new ones, struck off, moved to another selection. Null: no number does."""
-
-    flip_new_votes: Number | None = None
-    flip_corrected_votes: Number | None = None
-    flip_moved_votes: Number | None = None
-
-
-class ThresholdSelection(Flips, frozen=True, kw_only=True):
-    """Where a selection stands. ``decided_by``: the level that it rests on, null while it is open."""
-
-    state: Literal["above", "below", "open", "decided-above", "decided-below", "exempt"]
-    decided_by: str | None
-
-
-class Entering(Struct, frozen=True):
-    """Between how many and how many selections will pass."""
-
-    minimum: Number
-    maximum: Number
-
-
-class ThresholdResult(Struct, frozen=True, kw_only=True):
-    """A threshold over ``base``: who is over it, and whether outstanding ballots can change that."""
-
-    share: str
-    strict: bool
-    base: str
-    base_votes: Number
-    votes_needed: Number
-    exempt: list[str]
-    minimum_parties: Number
-    entering: Entering | None
-    selections: dict[str, ThresholdSelection]
-
-
-class SeatCount(Struct, frozen=True):
-    """Seats as it stands, and what no outstanding ballot can take or give."""
-
-    now: Number
-    certain_min: Number
-    certain_max: Number
-
-
-class Tie(Struct, frozen=True):
-    """Selections that lots must be drawn between, for how many seats."""
-
-    selections: list[str]
-    seats: Number
-    at: Any
-
-
-class Lots(Struct, frozen=True):
-    """Ties that decide seats; never resolved by order."""
-
-    selections: list[str]
-    seats: Number
-    ties: list[Tie]
-
-
-class RuleShown(Struct, frozen=True):
-    """The rule that seats or winner follow, with its law and how sure we are of it."""
-
-    method: str
-    seats: Number
-    law: str | None
-    certainty: str | None = None
-
-
-class ConditionResult(Struct, frozen=True):
-    """A condition of a majority or referendum, in words and numbers."""
-
-    condition: str
-    holds: bool
-    part: Any
-    of: Any
-    state: Literal["open", "decided"]
-
-
-class Runoff(Struct, frozen=True):
-    """Who would go on to a second round."""
-
-    selections: list[str]
-    state: Literal["open", "decided"]
-
-
-class ApportionmentResult(Struct, frozen=True, kw_only=True):
-    """What the counts mean by the contest's rule. ``error``: why it cannot be computed; then nothing else is there."""
-
-    rule: RuleShown
-    error: str | None = None
-    bounded_by: Literal["register", "issued"] | None = None
-    seats: dict[str, SeatCount] | None = None
-    unfilled: Number | None = None
-    lots_required: Lots | None = None
-    threshold: ThresholdResult | None = None
-    thresholds: list[ThresholdResult] = []
-    conditions: list[ConditionResult] = []
-    accepted: bool | None = None
-    state: Literal["open", "decided"] | None = None
-    runoff: Runoff | None = None
-    areas: dict[str, dict[str, Number]] = {}
-
-
-class WinnerResult(Flips, frozen=True, kw_only=True):
-    """The race of one seat. ``selection`` null: nothing counted, a tie (``tied``), or nobody elected yet."""
-
-    selection: str | None
-    tied: list[str]
-    margin: Number
-    state: Literal["open", "decided"]
-    decided_by: str | None
-
-
-class ContestResult(Struct, frozen=True, kw_only=True):
-    """One contest. Under embargo it has ``embargoed_until`` and only the areas that are released before the whole."""
+class UnitsApart(Struct, frozen=True, kw_only=True):
+    """Units of a contest that are in no total: how many, by state, and by name."""
 
     contest: str
-    status: ResultsStatus
-    areas: list[AreaResult]
-    embargoed_until: Time | None = None
-    leading: Leading | None = None
-    corrections: Corrections | None = None
-    outstanding: Outstanding | None = None
-    apportionment: ApportionmentResult | None = None
-    winner: WinnerResult | None = None
+    count: Number
+    states: Figures
+    units: list[UnitApart]
 
 
-class BodyParty(SeatCount, frozen=True):
-    """A party's seats in a house, and how many of now come from contests of each method."""
+class FlagShown(Struct, frozen=True, kw_only=True):
+    """A doubt about accepted or refused figures. ``unit`` null: about the area."""
 
-    by_method: Figures
+    code: str
+    contest: str
+    area: str
+    unit: str | None
+    text: str
+    figures: dict[str, int]
+    accepted: bool
+    at: Time | None
+    count_group: str | None = None
+    version: Number | None = None
+    partition: Number | None = None
+    offset: Number | None = None
 
 
-class Majority(Struct, frozen=True):
-    """A line of the house: which party has it alone now, for certain, or still may."""
+class Flags(Struct, frozen=True):
+    """Plausibility flags: how many are open and settled, by code, and the newest."""
 
-    seats: Number
-    now: list[str]
-    certain: list[str]
-    possible: list[str]
-
-
-class BodyResult(Struct, frozen=True, kw_only=True):
-    """A house made of contests. ``parties`` null: not public yet, or a part of an electorate."""
-
-    body: str
-    seats: Number
-    parties: dict[str, BodyParty] | None
-    open: Number | None = None
-    majorities: list[Majority] = []
+    open: Figures
+    settled: Figures
+    listed: list[FlagShown]
 
 
 class Undone(Struct, frozen=True, kw_only=True):
@@ -349,6 +154,8 @@ class Snapshot(Head, frozen=True, kw_only=True):
     declared: list[DeclaredShown]
     bodies: list[BodyResult]
     decided: dict[str, list[DecidedQuestion]]
+    units_apart: list[UnitsApart]
+    flags: Flags
 
 
 class StreamRevision(Head, frozen=True, kw_only=True):
@@ -362,6 +169,54 @@ class StreamRevision(Head, frozen=True, kw_only=True):
     declared: list[DeclaredShown] | None = None
     bodies: list[BodyResult] | None = None
     decided: dict[str, list[DecidedQuestion]] | None = None
+    units_apart: list[UnitsApart] | None = None
+    flags: Flags | None = None
+
+
+class ContestCorrections(Struct, frozen=True):
+    """Every correction of a contest, in the order in which they were reported."""
+
+    contest: str
+    corrections: list[Correction]
+
+
+class CorrectionsList(Struct, frozen=True, kw_only=True):
+    """All corrections of the contests that were asked for."""
+
+    election: str
+    revision: Number
+    contests: list[ContestCorrections]
+    stale_since: Time | None = None
+
+
+class UnitsApartList(Struct, frozen=True, kw_only=True):
+    """All units apart of the contests that were asked for."""
+
+    election: str
+    revision: Number
+    contests: list[UnitsApart]
+    stale_since: Time | None = None
+
+
+class HistoryEntry(Struct, frozen=True, kw_only=True):
+    """A revision that was shown. ``contests``: those that it changed."""
+
+    revision: Number
+    generated_at: Time
+    clock: Time | None
+    as_of: dict[str, dict[str, Number]]
+    definition: Sha256
+    hashes: Hashes
+    contests: list[str]
+
+
+class HistoryList(Struct, frozen=True, kw_only=True):
+    """Revisions that this gateway has shown, oldest first. ``first``: how far back it remembers."""
+
+    election: str
+    revision: Number
+    first: Number
+    revisions: list[HistoryEntry]
 
 
 class StreamCondition(Struct, frozen=True):

@@ -17,8 +17,9 @@ from tallyroom.gateway.access import Doorkeeper
 from tallyroom.gateway.answers import Served, answer, preflight, private, refuse
 from tallyroom.gateway.encoding import Resource
 from tallyroom.gateway.hub import Hub
+from tallyroom.gateway.lists import LISTS, History, listed
 from tallyroom.gateway.problem import Problem, no_such_path, nothing_yet, wrong_method
-from tallyroom.gateway.query import flag, parameters, snapshot_filter
+from tallyroom.gateway.query import flag, number, parameters, snapshot_filter
 from tallyroom.gateway.representation import Shelf, State
 from tallyroom.gateway.stream import Streams
 from tallyroom.telemetry.metrics import GatewayMetrics
@@ -34,6 +35,8 @@ TEMPLATES: Final[dict[str, KeyScope | None]] = {
     "/v1/openapi.json": None,
     "/v1/elections": KeyScope.SNAPSHOT,
     f"{_ELECTION}/definition": KeyScope.SNAPSHOT,
+    f"{_ELECTION}/history": KeyScope.SNAPSHOT,
+    **{f"{_ELECTION}/{name}": KeyScope.SNAPSHOT for name in LISTS},
     _SNAPSHOT: KeyScope.SNAPSHOT,
     _STREAM: KeyScope.STREAM,
 }
@@ -46,12 +49,14 @@ class Showing:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.shelf = Shelf()
+        self.history = History()
         self.definitions = Shelf(most_entries=4)  # large, and the same for many revisions: kept apart
         self._state: State | None = None
 
     def moved(self, before: State | None, now: State) -> None:
         """The feed has a new state."""
         self._state = now
+        self.history.moved(before, now)
         self.shelf.clear()
         self.hub.moved(before, now)
 
@@ -134,9 +139,8 @@ class Gateway:
             return _STREAM
         if path.startswith("/static/"):
             return _STATIC
-        if path == f"/v1/elections/{self._election}/definition":
-            return f"{_ELECTION}/definition"
-        return path if path in TEMPLATES else "other"
+        found = path.replace(f"/v1/elections/{self._election}/", f"{_ELECTION}/", 1)
+        return found if found in TEMPLATES else "other"
 
     def _starlette(self, frame_ancestors: str) -> Starlette:
         files = pages.load(frame_ancestors)
@@ -167,12 +171,27 @@ class Gateway:
                 f"This gateway serves {self._election}, not {given['election']!r}.",
                 {"known": [self._election]},
             )
-        if given.get("resource") != "definition":
+        resource, query = given["resource"], scope["query_string"]
+        if resource == "definition":
+            return self._definition(query)
+        if resource == "history":
+            return self._history(query)
+        if resource not in LISTS:
             raise no_such_path(scope["path"])
-        units = flag(parameters(scope["query_string"], ("units",)), "units", default=True)
+        state = self._showing.state
+        wanted = snapshot_filter(query, state.edition.index, ("contest",))
+        return self._showing.shelf.get((resource, wanted), lambda: listed(state, resource, wanted))
+
+    def _definition(self, query: bytes) -> Resource:
+        units = flag(parameters(query, ("units",)), "units", default=True)
         edition = self._showing.state.edition
         key = (edition.head.definition, edition.definition.hash, units)
         return self._showing.definitions.get(key, lambda: representation.definition(edition, units=units))
+
+    def _history(self, query: bytes) -> Resource:
+        since = number(parameters(query, ("since",)), "since", default=0)
+        state = self._showing.state
+        return self._showing.shelf.get(("history", since), lambda: self._showing.history.since(state, since))
 
 
 class _Route:

@@ -12,7 +12,16 @@ from tallyroom import __version__
 from tallyroom.codec.apikeys import Scope
 from tallyroom.codec.definition import DefinitionWire
 from tallyroom.codec.schemas import components
-from tallyroom.codec.snapshot import Elections, Problem, Snapshot, StreamCondition, StreamRevision
+from tallyroom.codec.snapshot import (
+    CorrectionsList,
+    Elections,
+    HistoryList,
+    Problem,
+    Snapshot,
+    StreamCondition,
+    StreamRevision,
+    UnitsApartList,
+)
 
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
@@ -36,6 +45,7 @@ _PROBLEMS: Final = {
         "NotFound",
         "No such path, or a value that the definition does not have (`not-found`, `unknown-election`, `unknown-contest` ...).",
     ),
+    410: ("Gone", "Further back than this gateway remembers (`too-old`)."),
     405: ("MethodNotAllowed", "Everything is read-only (`method-not-allowed`)."),
     429: ("TooMany", "Too many requests or streams (`too-many-requests`, `too-many-streams`)."),
     503: ("Unavailable", "Nothing published yet, or no room for another stream (`no-revision`, `streams-full`)."),
@@ -64,7 +74,10 @@ def document() -> Node:
 
 
 def _schemas() -> Node:
-    types: list[type[msgspec.Struct]] = [Snapshot, StreamRevision, StreamCondition, Elections, Problem, DefinitionWire]
+    types: list[type[msgspec.Struct]] = [
+        Snapshot, StreamRevision, StreamCondition, Elections, Problem, DefinitionWire, CorrectionsList, UnitsApartList,
+        HistoryList,
+    ]  # fmt: skip
     made = components(types, "#/components/schemas/{name}")
     for name in ("Definition", "Contest"):  # ?units=false leaves them out
         made[name]["required"] = [member for member in made[name]["required"] if member != "units"]
@@ -122,6 +135,18 @@ def _paths() -> Node:
         f"{base}/snapshot": _of_election(
             _get("snapshot", "The current results.", JSON, _schema("Snapshot"), _ALL),
             *(_parameter(name, text, _LIST, explode=False) for name, text in _FILTERS.items()),
+        ),
+        f"{base}/corrections": _of_election(
+            _get("corrections", "Every correction, contest by contest.", JSON, _schema("CorrectionsList"), _ALL),
+            _parameter("contest", _FILTERS["contest"], _LIST, explode=False),
+        ),
+        f"{base}/units-apart": _of_election(
+            _get("unitsApart", "Every unit that is in no total.", JSON, _schema("UnitsApartList"), _ALL),
+            _parameter("contest", _FILTERS["contest"], _LIST, explode=False),
+        ),
+        f"{base}/history": _of_election(
+            _get("history", "The revisions that this gateway has shown.", JSON, _schema("HistoryList"), (*_ALL, 410)),
+            _parameter("since", "Only revisions after this one.", {"type": "integer", "minimum": 0}),
         ),
         f"{base}/stream": _of_election(
             _get("stream", _STREAM, "text/event-stream", {"type": "string"}, _ALL),

@@ -1,5 +1,6 @@
 """Query parameters, read strictly: what is not known is a problem that names it, never silently everything."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -9,6 +10,7 @@ from tallyroom.gateway.problem import Problem
 
 _SHOWN: Final = 12
 _MOST_VALUES: Final = 200
+_WHOLE: Final = re.compile("[0-9]{1,15}")
 
 
 class Filter(NamedTuple):
@@ -60,11 +62,11 @@ def parameters(query: bytes, known: Collection[str]) -> dict[str, list[str]]:
     return found
 
 
-def snapshot_filter(query: bytes, index: Index) -> Filter:
-    """The filter of a snapshot request. Raises Problem 400, or 404 naming the value that is not known."""
+def snapshot_filter(query: bytes, index: Index, known: Collection[str] = ("contest", "area", "level")) -> Filter:
+    """The filter of a request. Raises Problem 400, or 404 naming the value that is not known."""
     if not query:
         return EVERYTHING
-    given = parameters(query, ("contest", "area", "level"))
+    given = parameters(query, known)
     levels = index.levels()
     return Filter(
         _known("contest", given.get("contest"), [contest.id for contest in index.contests]),
@@ -81,6 +83,16 @@ def flag(given: Mapping[str, list[str]], name: str, default: bool) -> bool:
     if values not in (["true"], ["false"]):
         raise _bad(f"Parameter {name!r} is true or false, not {','.join(values)!r}.", {"parameter": name})
     return values == ["true"]
+
+
+def number(given: Mapping[str, list[str]], name: str, default: int) -> int:
+    """A parameter that is one whole number. Raises Problem 400."""
+    values = given.get(name)
+    if values is None:
+        return default
+    if len(values) != 1 or not _WHOLE.fullmatch(values[0]):
+        raise _bad(f"Parameter {name!r} is a whole number, not {','.join(values)!r}.", {"parameter": name})
+    return int(values[0])
 
 
 def _known(name: str, values: list[str] | None, known: list[str]) -> tuple[str, ...] | None:
