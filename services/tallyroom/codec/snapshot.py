@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from tallyroom.codec.compared import DeclarationChanged, Differences, Impossible, OurFigures, Register, TurnoutArea
 from tallyroom.codec.events import Control, Declaration, Environment, Estimate, Participation
-from tallyroom.codec.shown import BodyResult, ContestResult, Correction, Figures, Names, Number, Sha256, Time
+from tallyroom.codec.shown import BodyResult, ContestResult, Correction, Figures, Names, Number, Sha256, Share, Time
 
 
 class Hashes(Struct, frozen=True):
@@ -108,14 +109,21 @@ def _shown(name: str, text: str, *events: type[Struct], **more: Any) -> Any:
         for field in msgspec.structs.fields(event):
             if field.name not in LEFT_OUT | more.keys():
                 found.setdefault(field.name, []).append(field)
-    fields: list[Any] = list(more.items())
+    fields: list[Any] = [(name, *given) if isinstance(given, tuple) else (name, given) for name, given in more.items()]
     for member, same in found.items():
         needed = len(same) == len(events) and all(item.required for item in same)
         fields.append((member, same[0].type) if needed else (member, same[0].type | None, None))
     return msgspec.defstruct(name, fields, kw_only=True, namespace={"__doc__": text})
 
 
-TurnoutShown: Any = _shown("TurnoutShown", "A turnout bulletin: beside the count, never in it.", Participation)
+TurnoutShown: Any = _shown(
+    "TurnoutShown",
+    "A turnout bulletin: beside the count, never in it. `turnout` as published, `share` of the register that is named.",
+    Participation,
+    share=Share | None,
+    share_denominator=Register,
+    flags=list[str],
+)
 EstimateShown: Any = _shown("EstimateShown", "An exit poll or projection of a pollster, once released.", Estimate)
 DeclaredShown: Any = _shown(
     "DeclaredShown",
@@ -123,6 +131,11 @@ DeclaredShown: Any = _shown(
     Declaration,
     Control,
     kind=str,
+    computed=OurFigures | None,
+    difference=Differences | None,
+    agrees=bool | None,
+    changed=DeclarationChanged | None,
+    impossible=(Impossible | None, None),
 )
 
 
@@ -150,6 +163,7 @@ class Snapshot(Head, frozen=True, kw_only=True):
     notes: Names
     attribution: Names
     turnout: list[TurnoutShown]
+    turnout_by_area: list[TurnoutArea]
     estimates: list[EstimateShown]
     declared: list[DeclaredShown]
     bodies: list[BodyResult]
@@ -165,6 +179,7 @@ class StreamRevision(Head, frozen=True, kw_only=True):
     notes: Names | None = None
     attribution: Names | None = None
     turnout: list[TurnoutShown] | None = None
+    turnout_by_area: list[TurnoutArea] | None = None
     estimates: list[EstimateShown] | None = None
     declared: list[DeclaredShown] | None = None
     bodies: list[BodyResult] | None = None

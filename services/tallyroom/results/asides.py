@@ -3,7 +3,7 @@
 What is under embargo stays out until its time has come on the election clock (`tallyroom.results.release`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,26 @@ _SECTIONS: Final = {
     "control": "declared",
 }
 _LEFT_OUT: Final = frozenset({"type", "election", "environment", "evidence", "ext", "operators"})
+
+
+class Sections:
+    """The sections again only when an event came, a release passed or an embargo moved: bulletins are few, revisions many."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Any, ...] = ()
+        self._until: datetime | None = None
+        self._made: dict[str, list[dict[str, Any]]] = {}
+
+    def shown(
+        self, events: Collection[Mapping[str, Any]], now: datetime | None, releases: Releases | None
+    ) -> dict[str, list[dict[str, Any]]]:
+        """`sections` of these events."""
+        known = (releases, tuple(event["id"] for event in events), now is None)
+        if known != self._known or (now is not None and self._until is not None and now >= self._until):
+            self._known, self._made = known, sections(events, now, releases)
+            times = (releases.aside_at(event) for event in events) if releases is not None and now is not None else ()
+            self._until = min((at for at in times if is_before(now, at) and at is not None), default=None)
+        return dict(self._made)
 
 
 def sections(

@@ -13,8 +13,9 @@ from tallyroom.domain.election import Body, Scope
 from tallyroom.results import flags
 from tallyroom.results.apart import apart_document, apart_section, rejected_places
 from tallyroom.results.areas import Status, area_document, leading, lines_of, status
-from tallyroom.results.asides import sections
+from tallyroom.results.asides import Sections
 from tallyroom.results.bodies import body_document
+from tallyroom.results.declared import Computed, beside_computed
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.flags import ShownFlag
 from tallyroom.results.ledger import corrections_document, ledger_document
@@ -23,6 +24,7 @@ from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
 from tallyroom.results.standing import Standings, standings
+from tallyroom.results.turnout import Turnout
 from tallyroom.results.watch import Watch
 from tallyroom.tabulation.plan import ContestPlan, Plan
 from tallyroom.tabulation.rows import Row
@@ -61,6 +63,8 @@ class Deriver:
         self._lines = {name: lines_of(contest.contest.rule) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
         self._releases = Releases(plan)
+        self._sections = Sections()
+        self._turnout = Turnout(plan, self._expected)
         self._withheld: frozenset[Place] = frozenset()
         self._standings = dict.fromkeys(plan.contests, Standings())
         self._known: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())  # declarations and corrections looked at
@@ -123,8 +127,11 @@ class Deriver:
         """The documents that stand beside the contests, each an object of one member."""
         self.moved(facts)
         withheld = frozenset[Place]() if release else self._withheld
-        shown: dict[str, Any] = dict(sections(facts.asides, facts.now, None if release else self._releases))
+        shown: dict[str, Any] = dict(self._sections.shown(facts.asides, facts.now, None if release else self._releases))
         shown["bodies"] = [self._body(body, facts, withheld) for body in self.plan.definition.bodies]
+        shown["turnout_by_area"] = self._turnout.by_area(shown["turnout"], facts.totals, withheld)
+        shown["turnout"] = self._turnout.bulletins(shown["turnout"])
+        shown["declared"] = beside_computed(shown["declared"], facts.asides, self._computed(facts, shown["bodies"]))
         listed = {
             name: self._listed(self.plan.contests[name], facts, withheld) for name in {*facts.apart, *facts.waiting}
         }
@@ -134,6 +141,22 @@ class Deriver:
         self.watched = [*facts.flags, *self._watch.flags(facts)]
         shown["flags"] = flags.section(self.watched, facts.settled, withheld)
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
+
+    def _computed(self, facts: Facts, bodies: Sequence[Mapping[str, Any]]) -> Computed:
+        """What stands beside declarations; of contests and houses under embargo nothing is declared either."""
+        return Computed(
+            plan=self.plan,
+            totals=facts.totals,
+            expected=self._expected,
+            seats={name: {s: seat.now for s, seat in made.seats.items()} for name, made in self._outcomes.items()},
+            houses={
+                house["body"]: {party: seats["now"] for party, seats in house["parties"].items()}
+                for house in bodies
+                if house["parties"] is not None
+            },
+            corrections=facts.corrections,
+            impossible={key: str(at) for one in self._standings.values() for key, at in one.impossible.items()},
+        )
 
     def _body(self, body: Body, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:
         """A house; nothing of it while one of its contests is under embargo."""

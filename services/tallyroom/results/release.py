@@ -158,12 +158,17 @@ def is_before(now: datetime | None, release: datetime | None) -> bool:
     return release is not None and (now is None or now < release)
 
 
-def last_domestic_closing(plan: Plan, contest: ContestPlan) -> datetime | None:
-    """When the last poll of the contest closes that is not abroad; None if no unit says when it closes.
+def last_domestic_closing(plan: Plan, contest: ContestPlan, area: str | None = None) -> datetime | None:
+    """When the last poll of the contest, or of an area of it, closes that is not abroad; None if no unit says when it closes.
 
-    A contest with units abroad alone waits for the last of those.
+    Where all units are abroad it is the last of those.
     """
-    expected = [plan.units[unit] for unit in contest.contest.units if unit not in contest.contest.closed_units]
+    within = set(contest.contest.areas if area is None else contest.within(area))
+    expected = [
+        plan.units[unit]
+        for unit, place in contest.contest.units.items()
+        if place in within and unit not in contest.contest.closed_units
+    ]
     domestic = [unit for unit in expected if unit.kind is not UnitKind.OVERSEAS] or expected
     closing = [at for unit in domestic if (at := closes_at(plan, contest.contest, unit)) is not None]
     return max(closing, default=None)

@@ -159,7 +159,7 @@ def after(standing: Standing, act: Act) -> Standing | None:
 def _apply(contest: ContestPlan, step: _Step, now: dict[str, Standing], impossible: dict[str, Standing]) -> None:
     root = contest.root
     about = step.area or root
-    for area in _within(contest, about):
+    for area in contest.within(about):
         moved = after(now[area], step.act)
         if moved is not None:
             now[area] = moved
@@ -170,12 +170,6 @@ def _apply(contest: ContestPlan, step: _Step, now: dict[str, Standing], impossib
         for area in contest.ancestry(about):
             if area != about:
                 now[area] = after(now[area], upward) or now[area]
-
-
-def _within(contest: ContestPlan, area: str) -> Iterator[str]:
-    yield area
-    for child in contest.children.get(area, ()):
-        yield from _within(contest, child)
 
 
 def _declared(contest: ContestPlan, asides: Iterable[Mapping[str, Any]]) -> Iterator[_Step]:

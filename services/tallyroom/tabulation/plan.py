@@ -127,6 +127,12 @@ class ContestPlan:
             yield at
             at = self.contest.areas[at]
 
+    def within(self, area: str) -> Iterator[str]:
+        """The area and every area below it."""
+        yield area
+        for child in self.children.get(area, ()):
+            yield from self.within(child)
+
     def _children(self, parent: str) -> tuple[str, ...]:
         return tuple(selection.id for selection in self.contest.selections if selection.parent == parent)
 
