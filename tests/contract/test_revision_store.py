@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from tallyroom.store.base import MAX_FIELDS, Answer, Lease, Revision
+from tallyroom.store.base import MAX_FIELDS, Answer, Lease, Mark, Revision
 from tallyroom.store.memory import MemoryStore
 from tests.support.store_fixtures import AnyStore, Stores
 
@@ -200,3 +200,33 @@ async def test_the_publishers_word_lasts_as_long_as_its_lease(stores: Stores) ->
     assert await publisher.beat(again, 60, b"back")
     await publisher.release(again)
     assert await gateway.condition() is None
+
+
+async def test_while_publication_is_frozen_only_who_knows_the_mark_publishes(stores: Stores) -> None:
+    publisher, auditor = stores.client(), stores.client()
+    lease = await leased(publisher)
+    assert await publisher.mark() == Mark()
+    assert await auditor.freeze("one", b"why")
+    assert (await publisher.mark()).frozen
+    assert await publisher.publish(lease, 1, b"h", {}) is Answer.FROZEN
+    assert await publisher.publish(lease, 1, b"h", {}, "another") is Answer.FROZEN
+    assert await publisher.publish(lease, 1, b"h", {}, "one") is Answer.OK
+    assert (await publisher.head()) == Revision(1, b"h")
+
+
+async def test_a_mark_stands_until_it_is_thawed_by_its_own_name(store: AnyStore) -> None:
+    lease = await leased(store)
+    await store.audited(7)
+    assert not await store.thaw("one", b"by nobody")
+    assert await store.freeze("one", b"why")
+    assert not await store.freeze("two", b"why else"), "the first mark stands"
+    assert await store.freeze("one", b"more"), "its reason may be said anew"
+    assert not await store.thaw("two", b"by somebody")
+    assert await store.mark() == Mark("one", b"more", b"", 7)
+    assert await store.thaw("one", b"by somebody")
+    assert not await store.thaw("one", b"by another"), "thawed already"
+    assert await store.mark() == Mark("one", b"more", b"by somebody", 7)
+    assert await store.publish(lease, 1, b"h", {}) is Answer.OK
+    assert await store.freeze("two", b"again")
+    assert await store.mark() == Mark("two", b"again", b"", 7)
+    assert await store.publish(lease, 2, b"h", {}) is Answer.FROZEN

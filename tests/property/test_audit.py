@@ -94,6 +94,7 @@ RARE: Final[Mapping[str, tuple[int, list[Item]]]] = {
             Sent("list", "u1", version=3, numbers=(0,), registered=90),
         ],
     ),
+    "of another environment, about a unit that nobody knows": (0, [Sent("list", "ghost", broken="environment")]),
     "no ballot figure at all": (0, [missing_measure()]),
 }
 

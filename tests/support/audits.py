@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import Difference, contests, field_names, stored
+from tallyroom.auditor.compare import Difference, contests, stored_totals, stored_units, totals_names, unit_names
 from tallyroom.codec import events, packed
 from tallyroom.codec.events import (
     MAX_EVENT_BYTES,
@@ -193,8 +193,8 @@ def differences(books: Books, fields: Sequence[dict[bytes, bytes]]) -> list[Diff
     found: list[Difference] = []
     for number, book in books.books.items():
         leaves = leaves_of(book.definition)
-        names = field_names(book, leaves)
-        found += stored(book, leaves, [fields[number].get(name) for name in names])
+        found += stored_totals(book, [fields[number].get(name) for name in totals_names(book)])
+        found += stored_units(book, leaves, [fields[number].get(name) for name in unit_names(leaves)])
     return found
 
 

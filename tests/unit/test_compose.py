@@ -15,7 +15,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 ONE_SHOT: Final = {"topics", "replay"}
 COMMANDS: Final = {
-    "night", "tabulator", "publisher", "returns", "gateway", "replay", "publish", "record", "import", "simulate", "topics",
+    "night", "tabulator", "publisher", "returns", "auditor", "gateway", "replay", "publish", "record", "import",
+    "simulate", "topics",
     "tabulate", "snapshot",
 }  # fmt: skip
 """The fixed names that others script against."""
@@ -46,7 +47,18 @@ def promtool(*arguments: str) -> None:
 
 
 def test_the_whole_room_is_there() -> None:
-    roles = {"kafka", "valkey", "topics", "tabulator", "publisher", "returns", "replay", "prometheus", "grafana"}
+    roles = {
+        "kafka",
+        "valkey",
+        "topics",
+        "tabulator",
+        "publisher",
+        "returns",
+        "auditor",
+        "replay",
+        "prometheus",
+        "grafana",
+    }
     assert set(SERVICES) == roles | {"gateway-1", "gateway-2"}
     assert SERVICES["tabulator"]["deploy"]["replicas"] == 2
     ports = {SERVICES[name]["ports"][0] for name in ("gateway-1", "gateway-2")}
@@ -125,7 +137,7 @@ def test_prometheus_asks_every_replica_on_the_ops_port() -> None:
     ops = OURS["tabulator"]["environment"]["TALLYROOM_OPS_PORT"]
     [tabulators] = jobs["tabulator"]["dns_sd_configs"]
     assert (tabulators["names"], str(tabulators["port"])) == (["tabulator"], ops)
-    for job in ("publisher", "gateway"):
+    for job in ("publisher", "auditor", "gateway"):
         targets = {target for group in jobs[job]["static_configs"] for target in group["targets"]}
         assert targets == {f"{name}:{ops}" for name in OURS if name.partition("-")[0] == job}
 

@@ -1,5 +1,6 @@
 """What the books say against what the store holds and what was published, whole number by whole number."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -32,9 +33,11 @@ class Difference(NamedTuple):
     partition: int | None = None
 
     @property
-    def place(self) -> tuple[Value, ...]:
-        """Where it is, whatever the values are."""
-        return (self.figure, self.contest, self.area, self.unit, self.partition)
+    def place(self) -> str:
+        """Where it is: a contest's area or unit, in the store or published, else the figure."""
+        if self.contest is None:
+            return self.figure
+        return f"{self.contest}|{self.area or ''}|{self.unit or ''}"
 
     def __str__(self) -> str:
         """In words."""
@@ -46,19 +49,27 @@ class Difference(NamedTuple):
 # -- the store
 
 
-def field_names(book: Book, leaves: Iterable[Key]) -> list[bytes]:
-    """Fields of the partition's hash to be read for `stored`: totals, counters, and the states of these leaves."""
+def totals_names(book: Book) -> list[bytes]:
+    """Fields of the partition's hash to be read for `stored_totals`."""
     cells = [packed.cell_name(contest.id, area) for contest in book.definition.contests for area in contest.areas]
-    return [*_OWN, *cells, *(packed.unit_name(leaf_name(key)) for key in leaves)]
+    return [*_OWN, *cells]
 
 
-def stored(book: Book, leaves: Sequence[Key], values: Sequence[bytes | None]) -> Iterator[Difference]:
-    """What differs in a partition's hash at the book's offset. ``values``: of `field_names`, in that order."""
-    own, rest = values[: len(_OWN)], values[len(_OWN) :]
-    cells = len(rest) - len(leaves)
-    yield from (found._replace(partition=book.partition) for found in _own(book, own))
-    yield from (found._replace(partition=book.partition) for found in _cells(book, rest[:cells]))
-    for key, data in zip(leaves, rest[cells:], strict=True):
+def unit_names(leaves: Iterable[Key]) -> list[bytes]:
+    """Fields to be read for `stored_units`."""
+    return [packed.unit_name(leaf_name(key)) for key in leaves]
+
+
+def stored_totals(book: Book, values: Sequence[bytes | None]) -> Iterator[Difference]:
+    """What differs in the totals and counters of a partition's hash at the book's offset."""
+    own, cells = values[: len(_OWN)], values[len(_OWN) :]
+    for found in (*_own(book, own), *_cells(book, cells)):
+        yield found._replace(partition=book.partition)
+
+
+def stored_units(book: Book, leaves: Sequence[Key], values: Sequence[bytes | None]) -> Iterator[Difference]:
+    """What differs in the states of these leaves in a partition's hash at the book's offset."""
+    for key, data in zip(leaves, values, strict=True):
         yield from (found._replace(partition=book.partition) for found in _unit(book, key, data))
 
 
@@ -124,6 +135,10 @@ def _number(name: str, expected: Value, found: Value) -> Iterator[Difference]:
 def revision(books: Books, head: Mapping[str, Any], documents: Mapping[str, bytes]) -> Iterator[Difference]:
     """What differs in a revision whose ``as_of`` is where the books stand."""
     yield from _events(books, head)
+    for name, digest in head["documents"].items():
+        data = documents.get(name)
+        found_digest = None if data is None else hashlib.sha256(data).hexdigest()[: len(digest)]
+        yield from _number(f"hash of document {name}", digest, found_digest)
     shown: list[Mapping[str, Any]] = []
     hidden, embargoed = books.withheld(head["clock"])
     for contest in books.definition.contests:

@@ -1,4 +1,4 @@
-"""tabulator, publisher, gateway: one long-running service each. SIGTERM and SIGINT drain and end them."""
+"""tabulator, publisher, gateway, auditor: one long-running service each. SIGTERM and SIGINT drain and end them."""
 
 import asyncio
 import gc
@@ -6,13 +6,16 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 import uvloop
 
+from tallyroom.auditor.service import Auditor
 from tallyroom.cli.common import load_election, settings
+from tallyroom.codec.marks import SHOWN
 from tallyroom.domain.election import Definition
 from tallyroom.gateway import run_gateway
 from tallyroom.log import events_topic, open_log
@@ -24,7 +27,13 @@ from tallyroom.store import RedisStore, open_store
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulator.service import Tabulator
 from tallyroom.telemetry.logs import configure_logs, get_logger
-from tallyroom.telemetry.metrics import new_registry, publisher_metrics, returned_counter, tabulator_metrics
+from tallyroom.telemetry.metrics import (
+    auditor_metrics,
+    new_registry,
+    publisher_metrics,
+    returned_counter,
+    tabulator_metrics,
+)
 from tallyroom.telemetry.ops import Health, OpsServer
 
 app = typer.Typer()
@@ -54,6 +63,12 @@ def returns(election: Election) -> None:
 def gateway(election: Election) -> None:
     """Serve published revisions over HTTP: snapshot, stream, page. Any number may run."""
     _serve("gateway", election, _gateway)
+
+
+@app.command()
+def auditor(election: Election) -> None:
+    """Recompute everything from the log by other code, and freeze publication on any difference."""
+    _serve("auditor", election, _auditor)
 
 
 Run = Callable[[Settings, Definition, str, RedisStore, asyncio.Event], Awaitable[None]]
@@ -139,3 +154,23 @@ async def _gateway(
     current: Settings, definition: Definition, chain: str, store: RedisStore, stop: asyncio.Event
 ) -> None:
     await run_gateway(current, definition, store, stop)
+
+
+async def _auditor(
+    current: Settings, definition: Definition, chain: str, store: RedisStore, stop: asyncio.Event
+) -> None:
+    registry = new_registry("auditor")
+    log = open_log(current)
+    topic = events_topic(definition.election, str(definition.environment))
+    began = time.monotonic()
+    metrics = auditor_metrics(registry, lambda: time.monotonic() - (service.audited_at or began))
+    service = Auditor((store, store), (log, topic), (definition, chain), metrics)
+
+    def health() -> Health:
+        reasons = [str(found) for found in service.differences[:SHOWN]]
+        return Health(service.audits > 0 and not reasons, reasons or ["nothing audited yet"])
+
+    async with OpsServer(registry, health, current.ops_port, current.host) as ops:
+        get_logger("auditor").info("serving", ops=ops.url)
+        await service.run(stop)
+    await log.close()

@@ -4,6 +4,7 @@ Readers are served from memory. Whatever happens to the store, the publisher or 
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -206,6 +207,8 @@ def _assembled(head: Head, raw: bytes, known: Mapping[str, Document], fetched: M
         have = known.get(name)
         if have is not None and have.hash == digest:
             documents[name] = have
+        elif name in fetched and hashlib.sha256(fetched[name]).hexdigest()[: len(digest)] != digest:
+            raise Doubtful(f"revision {head.revision} with another document {name} than its head names")
         elif name in fetched:
             documents[name] = Document(digest, fetched[name])
         else:

@@ -1,4 +1,4 @@
-"""A night: store and log (embedded or given), topics, tabulators, publisher and gateway, ready to be replayed into."""
+"""A night: store and log (embedded or given), topics, tabulators, publisher, auditor and gateway, ready to be replayed into."""
 
 import asyncio
 import contextlib
@@ -130,6 +130,7 @@ class Night:
         await self.group.start("publisher", ["publisher", self._argument], environment)
         if self.settings.kafka_url is not None:
             await self.group.start("returns", ["returns", self._argument], environment)
+        await self.group.start("auditor", ["auditor", self._argument], environment)
         gateway = {
             "TALLYROOM_HTTP_PORT": str(self._ports.http),
             "TALLYROOM_OPS_PORT": str(self._ports.ops),

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tallyroom.codec import packed
-from tallyroom.codec.events import Amendment, decode_known
+from tallyroom.codec.events import Amendment, Desk, decode_known
+from tallyroom.codec.marks import Thaw, thaw_of
 from tallyroom.domain.events import Amendment as DomainAmendment
 from tallyroom.domain.events import Disposition, Kind
 from tallyroom.results.flags import FlagLedger
@@ -30,12 +31,13 @@ class Journals:
         self._apart: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
         self._waits: dict[int, Waits] = defaultdict(Waits)
         self.flags = FlagLedger()
+        self.thaws: list[Thaw] = []  # acts that let publication go on
 
     def remember(self, partition: int, entry: packed.Entry) -> str | None:
         """Take an entry in. The contest beside whose totals something changed, None if the entry is about no contest's units."""
         raw = bytes(entry.event)
         if raw:
-            self._event(raw, entry)
+            self._event(raw, entry, partition)
             return None
         contest = entry.contest or ""
         if entry.entry == "flags":
@@ -82,12 +84,14 @@ class Journals:
         """Every report that waits, with its partition."""
         return [(partition, wait) for partition, waits in sorted(self._waits.items()) for wait in waits]
 
-    def _event(self, raw: bytes, entry: packed.Entry) -> None:
+    def _event(self, raw: bytes, entry: packed.Entry, partition: int) -> None:
         event = decode_known(raw)
         if isinstance(event, Amendment):
             self.amendments[event.id] = (event.to_domain(), entry.chain or "")
         else:
             self.asides[event.id] = msgspec.json.decode(raw)
+        if isinstance(event, Desk) and (thaw := thaw_of(event, partition, entry.offset)) is not None:
+            self.thaws.append(thaw)
 
     def _note_apart(self, contest: str, partition: int, entry: packed.Entry) -> None:
         key = (entry.unit or "", entry.group or "")

@@ -17,6 +17,7 @@ from tallyroom import __version__
 from tallyroom.domain.errors import DefinitionError, StoreUnavailable
 from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
+from tallyroom.publisher.audited import Freeze
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.deriving import Derivation, Last
 from tallyroom.publisher.guards import Guards
@@ -73,6 +74,7 @@ class Publisher:
         self._guards = Guards()
         self._sweep = Sweep(self._totals)
         self._flagged: set[tuple[Flag, str, str, int]] = set()  # about no single unit
+        self._freeze = Freeze(self._revisions, metrics)
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
@@ -141,7 +143,8 @@ class Publisher:
         if self._head is not None and (kept is None or self._head.revision > kept.number):
             kept = Kept(self._head.revision, encode(self._head), self._documents)  # the disk is up to a second older
         if kept is not None and (stored is None or kept.number > stored.number):
-            answer = await self._revisions.publish(lease, kept.number, kept.head, kept.documents)
+            await self._freeze.follow()
+            answer = await self._revisions.publish(lease, kept.number, kept.head, kept.documents, self._freeze.knowing)
             if answer is not Answer.OK:
                 raise StoreUnavailable(
                     f"putting revision {kept.number} back was answered {answer}.", "none: tried again"
@@ -162,10 +165,14 @@ class Publisher:
 
     async def _round(self, lease: Lease, view: View) -> None:
         """One look at the totals: publish if something changed and everything may be shown."""
+        if await self._freeze.follow():
+            view.replan(self._derivation.plan)  # what was withdrawn, or repaired meanwhile, is derived anew
         await self._follow_store(lease)
         moved = await view.refresh()
         self._guards.moved(moved)
-        reason = self._guards.against(view) or self._guards.mixed(view.chains())
+        reason = await self._freeze.reason(view.journals)
+        await self._withdraw(lease)
+        reason = reason or self._guards.against(view) or self._guards.mixed(view.chains())
         if reason is None and self._derivation.follow(view):
             self._compare_units(view)
             last = Last(self._number, self._hashes, self._documents)
@@ -189,7 +196,8 @@ class Publisher:
             return
         stored, number = await self._revisions.head(), self._head.revision
         if stored is None or stored.number < number:
-            answer = await self._revisions.publish(lease, number, encode(self._head), self._documents)
+            knowing = self._freeze.knowing
+            answer = await self._revisions.publish(lease, number, encode(self._head), self._documents, knowing)
             if answer is not Answer.OK:
                 raise StoreUnavailable(f"putting revision {number} back was answered {answer}.", "none: tried again")
             self._logger.warning("the store had lost the revision; put back", revision=number)
@@ -210,6 +218,24 @@ class Publisher:
         found = self._sweep.look(self._derivation.plan, view.offsets())
         if found is not None and found != view.alike:
             view.alike, view.alike_changed = found, True
+
+    async def _withdraw(self, lease: Lease) -> None:
+        """Put the last revision that was found right in the place of one that the auditor refuted, as a new revision."""
+        again = self._freeze.refuted(self._wall(), self._number + 1)
+        if again is None:
+            return
+        head, documents = again
+        self._keeper.reserve(head.revision)
+        answer = await self._revisions.publish(lease, head.revision, encode(head), documents, self._freeze.knowing)
+        if answer is not Answer.OK:
+            raise StoreUnavailable(
+                f"withdrawing a revision was answered {answer}.", "none: the publisher takes over again"
+            )
+        self._freeze.withdrawn()
+        self._head, self._number = head, head.revision
+        self._hashes, self._documents = dict(head.documents), dict(documents)
+        self._metrics.revision.set(self._number)
+        await self._revisions.announce("revision")
 
     def _clock(self, view: View) -> datetime | None:
         return self._wall() if self._derivation.plan.environment == "live" else view.clock()
@@ -233,6 +259,7 @@ class Publisher:
             raise StoreUnavailable(f"revision {number} was answered {answer}.", "none: the publisher takes over again")
         self._head, self._number, self._hashes = head, number, hashes
         self._documents.update(documents)
+        self._freeze.remember(head, self._documents)
         self._guards.published(head)
         self._settle(view)
         await self._revisions.announce("revision")

@@ -20,6 +20,7 @@ class Answer(StrEnum):
     MOVED = "MOVED"  # the stored offset is not where the batch starts
     EMPTY = "EMPTY"  # no hash: the store was flushed or replaced
     NOLIB = "NOLIB"  # the server lost the function library: load it, claim again
+    FROZEN = "FROZEN"  # publication is frozen, by a mark that the publisher had not read
     LOST = "LOST"  # no answer: it may or may not have been applied
 
 
@@ -126,6 +127,24 @@ class Revision:
     head: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the auditor says of publication. ``id`` empty: it was never frozen. It is frozen while ``thaw`` is empty.
+
+    ``why``, ``thaw``: JSON that the store does not read. ``audited``: the newest revision that was found right, 0 for none.
+    """
+
+    id: str = ""
+    why: bytes = field(default=b"", repr=False)
+    thaw: bytes = field(default=b"", repr=False)
+    audited: int = 0
+
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing may be published."""
+        return bool(self.id) and not self.thaw
+
+
 class RevisionStore(Hints, Protocol):
     """Published revisions: documents by name and one head, always written together."""
 
@@ -135,10 +154,13 @@ class RevisionStore(Hints, Protocol):
     async def release(self, lease: Lease) -> None:
         """Give the lease back, if it is still ours."""
 
-    async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
+    async def publish(
+        self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes], knowing: str = ""
+    ) -> Answer:
         """Write documents and head in one step.
 
-        FENCED if the lease is not the newest, MOVED unless ``revision`` is higher than the stored one.
+        FENCED if the lease is not the newest, MOVED unless ``revision`` is higher than the stored one, FROZEN while publication
+        is frozen by another mark than ``knowing``: nothing slips in between reading the mark and publishing.
 
         Numbers may be left out: one that was reserved and never published is not used again.
         """
@@ -154,3 +176,15 @@ class RevisionStore(Hints, Protocol):
 
     async def condition(self) -> bytes | None:
         """What the active publisher last said of itself; None once its lease has run out. Raises StoreUnavailable."""
+
+    async def mark(self) -> Mark:
+        """What the auditor said last. Raises StoreUnavailable."""
+
+    async def audited(self, revision: int) -> None:
+        """The auditor found this revision right. Raises StoreUnavailable."""
+
+    async def freeze(self, mark: str, why: bytes) -> bool:
+        """Freeze publication by this mark, or say anew why; False if it is frozen by another one. Raises StoreUnavailable."""
+
+    async def thaw(self, mark: str, thaw: bytes) -> bool:
+        """Publication goes on although this mark stands; False if it does not stand (any more). Raises StoreUnavailable."""

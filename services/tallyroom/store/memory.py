@@ -5,9 +5,9 @@ import copy
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
+from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
 from tallyroom.store.checks import check_meta, check_size, check_steps
 
 
@@ -29,6 +29,7 @@ class _State:
     condition: bytes | None = None
     revision: Revision | None = None
     documents: dict[str, bytes] = field(default_factory=dict)
+    mark: Mark = field(default_factory=Mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,16 @@ class MemoryStore:
         if lease == self._state.lease:
             self._state.lease_ends, self._state.condition = 0.0, None
 
-    async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
+    async def publish(
+        self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes], knowing: str = ""
+    ) -> Answer:
         """Write documents and head in one step; the first number is free (a lost revision is put back)."""
         check_size(documents)
         state = self._state
         if lease != state.lease:
             return Answer.FENCED
+        if state.mark.frozen and state.mark.id != knowing:
+            return Answer.FROZEN
         if state.revision is not None and revision <= state.revision.number:
             return Answer.MOVED
         state.revision = Revision(revision, head)
@@ -151,6 +156,29 @@ class MemoryStore:
         held = self._state.documents
         wanted = held if names is None else {name: held[name] for name in names if name in held}
         return self._state.revision, dict(wanted)
+
+    async def mark(self) -> Mark:
+        """What the auditor said last."""
+        return self._state.mark
+
+    async def audited(self, revision: int) -> None:
+        """The auditor found this revision right."""
+        self._state.mark = replace(self._state.mark, audited=revision)
+
+    async def freeze(self, mark: str, why: bytes) -> bool:
+        """Freeze publication by this mark, or say anew why; False if it is frozen by another one."""
+        if self._state.mark.frozen and self._state.mark.id != mark:
+            return False
+        self._state.mark = Mark(mark, why, audited=self._state.mark.audited)
+        return True
+
+    async def thaw(self, mark: str, thaw: bytes) -> bool:
+        """Publication goes on although this mark stands; False if it does not stand (any more)."""
+        held = self._state.mark
+        if not held.frozen or held.id != mark:
+            return False
+        self._state.mark = replace(held, thaw=thaw)
+        return True
 
     # -- hints
 

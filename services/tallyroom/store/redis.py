@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from tallyroom.domain.errors import StoreUnavailable
 from tallyroom.settings import StoreAccess
-from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Revision, StoreMeta
+from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
 from tallyroom.store.checks import check_meta, check_size, check_steps
 from tallyroom.store.hints import Listener
 from tallyroom.store.lane import ANSWER_S, Lane, Lost, Reply, accessed, packed
@@ -49,6 +49,7 @@ class RedisStore:
         self._meta = f"{self._prefix}meta"
         self._lease = f"{self._prefix}lease"
         self._revision = f"{self._prefix}revision"
+        self._mark = f"{self._prefix}mark"
         self._applies = Lane(self._access, answer_s)
         self._others = Lane(self._access, answer_s)
         self._listeners: dict[str, Listener] = {}
@@ -193,15 +194,17 @@ class RedisStore:
         """Give the lease back, if it is still ours. Raises StoreUnavailable."""
         await self._call("release", [self._lease], lease.owner, lease.token)
 
-    async def publish(self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes]) -> Answer:
+    async def publish(
+        self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes], knowing: str = ""
+    ) -> Answer:
         """Write documents and head in one step. A lost connection is the answer LOST."""
         check_size(documents)
         flat: list[bytes | str] = []
         for name, data in documents.items():
             flat += (_DOCUMENT + name, data)
-        keys = [self._revision, self._lease]
+        keys = [self._revision, self._lease, self._mark]
         try:
-            reply = await self._call("publish", keys, lease.owner, lease.token, revision, head, *flat)
+            reply = await self._call("publish", keys, lease.owner, lease.token, knowing, revision, head, *flat)
         except StoreUnavailable as error:
             self._logger.warning("no answer to a publish", revision=revision, error=error.what)
             return Answer.LOST
@@ -222,6 +225,24 @@ class RedisStore:
         number, head, *found = (await self._others.read(packed("HMGET", self._revision, *fields)))[0]
         wanted = {name: data for name, data in zip(names, found, strict=True) if data is not None}
         return _revision_of(number, head), wanted
+
+    async def mark(self) -> Mark:
+        """What the auditor said last. Raises StoreUnavailable."""
+        found = (await self._others.read(packed("HMGET", self._mark, "id", "why", "thaw", "audited")))[0]
+        identifier, why, thaw, audited = found
+        return Mark((identifier or b"").decode(), why or b"", thaw or b"", int(audited or 0))
+
+    async def audited(self, revision: int) -> None:
+        """The auditor found this revision right. Raises StoreUnavailable."""
+        await self._call("audited", [self._mark], revision)
+
+    async def freeze(self, mark: str, why: bytes) -> bool:
+        """Freeze publication by this mark, or say anew why; False if it is frozen by another one. Raises StoreUnavailable."""
+        return bool(await self._call("freeze", [self._mark], mark, why))
+
+    async def thaw(self, mark: str, thaw: bytes) -> bool:
+        """Publication goes on although this mark stands; False if it does not stand (any more). Raises StoreUnavailable."""
+        return bool(await self._call("thaw", [self._mark], mark, thaw))
 
     # -- hints
 

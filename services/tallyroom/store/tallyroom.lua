@@ -97,19 +97,49 @@ local function release(keys, args)
   return 1
 end
 
--- keys: revision, lease; args: owner, token, revision, head, document field, bytes, document field, bytes, ...
+-- keys: revision, lease, mark; args: owner, token, knowing, revision, head, document field, bytes, document field, bytes, ...
 -- Any higher number is taken: one that was reserved and never published is skipped, and the last revision is put back
 -- after the store was lost.
 local function publish(keys, args)
   if not newest(keys[2], args[1], args[2]) then
     return 'FENCED'
   end
+  local mark = redis.call('HMGET', keys[3], 'id', 'thaw')
+  if mark[1] and mark[2] == '' and mark[1] ~= args[3] then
+    return 'FROZEN'
+  end
   local stored = redis.call('HGET', keys[1], 'revision')
-  if stored and tonumber(stored) >= tonumber(args[3]) then
+  if stored and tonumber(stored) >= tonumber(args[4]) then
     return 'MOVED'
   end
-  redis.call('HSET', keys[1], 'revision', args[3], 'head', args[4], unpack(args, 5))
+  redis.call('HSET', keys[1], 'revision', args[4], 'head', args[5], unpack(args, 6))
   return 'OK'
+end
+
+-- keys: mark; args: revision. What the auditor found right last.
+local function audited(keys, args)
+  redis.call('HSET', keys[1], 'audited', args[1])
+  return 1
+end
+
+-- keys: mark; args: id, why. The first mark stands until it is thawed; its own reason may be said anew.
+local function freeze(keys, args)
+  local stored = redis.call('HMGET', keys[1], 'id', 'thaw')
+  if stored[1] and stored[2] == '' and stored[1] ~= args[1] then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'id', args[1], 'why', args[2], 'thaw', '')
+  return 1
+end
+
+-- keys: mark; args: id, thaw. Of that mark alone: one that came later is not thawed by the same word.
+local function thaw(keys, args)
+  local stored = redis.call('HMGET', keys[1], 'id', 'thaw')
+  if stored[1] ~= args[1] or stored[2] ~= '' then
+    return 0
+  end
+  redis.call('HSET', keys[1], 'thaw', args[2])
+  return 1
 end
 
 redis.register_function{function_name = 'tallyroom_version', callback = version, flags = {'no-writes'}}
@@ -120,3 +150,6 @@ redis.register_function('tallyroom_acquire', acquire)
 redis.register_function('tallyroom_beat', beat)
 redis.register_function('tallyroom_release', release)
 redis.register_function('tallyroom_publish', publish)
+redis.register_function('tallyroom_audited', audited)
+redis.register_function('tallyroom_freeze', freeze)
+redis.register_function('tallyroom_thaw', thaw)

@@ -5,7 +5,7 @@ Labels are bounded: partitions, contests, refusal codes, routes and status codes
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -123,6 +123,7 @@ class PublisherMetrics:
     snapshot_age: Gauge
     snapshot_stale: Gauge
     publisher_active: Gauge
+    publication_frozen: Gauge
     published_latency: Histogram
     flags: Counter  # by code
     flags_open: Gauge  # by code
@@ -142,6 +143,9 @@ def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
         snapshot_age=_age(r),
         snapshot_stale=_stale(r),
         publisher_active=Gauge("tallyroom_publisher_active", "1 while this process holds the lease.", registry=r),
+        publication_frozen=Gauge(
+            "tallyroom_publication_frozen", "1 while the auditor has frozen publication.", registry=r
+        ),
         published_latency=Histogram(
             "tallyroom_published_latency_seconds",
             "From the append to the log to the publication, of the newest record of a revision.",
@@ -151,6 +155,40 @@ def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
         flags=_flags(r),
         flags_open=Gauge("tallyroom_flags_open", "Plausibility flags that stand now, by code.", ["code"], registry=r),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorMetrics:
+    """Metrics of one auditor."""
+
+    offset: Gauge  # by what was compared and partition
+    age: Gauge
+    differences: Gauge  # by where they are
+    audits: Counter
+    audit_seconds: Histogram
+
+
+def auditor_metrics(registry: CollectorRegistry, age: Callable[[], float]) -> AuditorMetrics:
+    """Register the auditor's metrics; ``age`` is asked whenever they are scraped, so that it grows while the auditor hangs."""
+    r = registry
+    made = AuditorMetrics(
+        offset=Gauge(
+            "tallyroom_audit_offset",
+            "Next offset up to which totals or the published revision were found right.",
+            ["of", "partition"],
+            registry=r,
+        ),
+        age=Gauge("tallyroom_audit_age_seconds", "Time since the last whole audit.", registry=r),
+        differences=Gauge(
+            "tallyroom_audit_differences", "Figures that are not what the log says, by where.", ["of"], registry=r
+        ),
+        audits=Counter("tallyroom_audits", "Whole audits.", registry=r),
+        audit_seconds=Histogram("tallyroom_audit_seconds", "One whole audit.", buckets=_LATENCY_S, registry=r),
+    )
+    made.age.set_function(age)
+    for of in ("store", "published"):
+        made.differences.labels(of=of).set(0)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

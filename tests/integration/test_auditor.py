@@ -1,0 +1,234 @@
+"""The checker is checked: faults planted in a real store are found, named, and freeze publication; operators thaw it by name."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from tallyroom.auditor.compare import Difference
+from tallyroom.auditor.service import Auditor
+from tallyroom.codec import packed
+from tallyroom.codec.events import Desk
+from tallyroom.codec.marks import Why
+from tallyroom.domain.election import Definition
+from tallyroom.publisher.service import Publisher
+from tallyroom.tabulation.recount import COUNTERS
+from tallyroom.telemetry.metrics import auditor_metrics, new_registry
+from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
+from tests.support.publishing import TOPIC, Room, until
+from tests.support.store_fixtures import REAL, Stores
+
+DEFINITION: Final[Definition] = election(2)
+FIRST: Final = (Sent("list", "u1", numbers=(7, 2, 1, 0)), Sent("list", "u3", numbers=(5, 4, 0, 1), invalid=2))
+
+Row = tuple[int, ...]
+P: Final = len(COUNTERS) + 3  # the first selection stands behind the measures cast, valid, invalid
+
+
+class Scene:
+    """A room with a publisher at work, an auditor, and a hand in the store's server."""
+
+    def __init__(self, room: Room, publisher: Publisher, server: "Redis", prefix: str) -> None:
+        self.room, self.publisher = room, publisher
+        self.server, self._prefix = server, prefix
+        self.auditor = Auditor(
+            (room.store, room.store),
+            (room.log, TOPIC),
+            (DEFINITION, CHAIN),
+            auditor_metrics(new_registry("auditor"), lambda: 0.0),
+        )
+
+    async def send(self, *items: Sent) -> None:
+        """Reports, folded and published."""
+        await self.room.send(*(item.event(DEFINITION) for item in items))
+
+    async def partition_of(self, field: str) -> str:
+        """Key of the partition that holds the field."""
+        for number in (0, 1):
+            if await self.server.hexists(f"{self._prefix}p:{number}", field):
+                return f"{self._prefix}p:{number}"
+        raise AssertionError(f"no partition holds {field}")
+
+    async def plant(self, field: str, change: Callable[[Row], Row] | None) -> None:
+        """Change a row in the store behind everybody's back; None: lose it."""
+        key = await self.partition_of(field)
+        if change is None:
+            await self.server.hdel(key, field)
+            return
+        row = packed.unpack(await self.server.hget(key, field))  # type: ignore[arg-type]
+        await self.server.hset(key, field, packed.pack(change(row)))
+
+    async def plant_published(self, name: str, change: Callable[[str], str]) -> None:
+        """Change a published document behind everybody's back."""
+        key, field = f"{self._prefix}revision", f"d:{name}"
+        data: bytes = await self.server.hget(key, field)  # type: ignore[assignment]
+        changed = change(data.decode())
+        assert changed != data.decode()
+        await self.server.hset(key, field, changed)
+
+    async def frozen(self) -> Why:
+        """Wait until the publisher obeys the mark; why."""
+        await until(lambda: "frozen" in self.publisher.condition.reason)
+        return msgspec.json.decode((await self.room.store.mark()).why, type=Why)
+
+    async def thaw(self, number: int) -> None:
+        """An act of the desk that lets publication go on."""
+        await self.room.send(
+            Desk(
+                id=f"thaw-{number}", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT,
+                act="thaw", operators=("Aigerim", "Daniyar"), reason="the store was rebuilt",
+            )
+        )  # fmt: skip
+
+    async def figure(self) -> int:
+        """Votes for P in the whole contest, as published."""
+        found = await self.room.published()
+        assert found is not None
+        votes: int = found[1]["areas:list:"][0]["counts"]["P"]
+        return votes
+
+
+@pytest.fixture(params=REAL)
+async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A published night of two reports, found right by its auditor; on Redis, on Valkey."""
+    stores = Stores(request.getfixturevalue(f"{request.param}_server").url)
+    try:
+        async with _scene(stores, tmp_path) as made:
+            yield made
+    finally:
+        await stores.close()
+
+
+@asynccontextmanager
+async def _scene(stores: Stores, folder: Path) -> AsyncIterator[Scene]:
+    room = await Room(stores.client(), folder, DEFINITION).open()
+    server = Redis.from_url(str(stores.url))
+    try:
+        async with room.publishing() as publisher:
+            made = Scene(room, publisher, server, f"tallyroom:{{{stores.election}.test}}:")
+            await made.send(*FIRST)
+            head, _ = await room.covered()
+            assert await made.auditor.audit() == []
+            assert (await room.store.mark()).audited == head.revision
+            yield made
+    finally:
+        await server.aclose()
+
+
+async def test_a_sound_night_is_never_frozen(scene: Scene) -> None:
+    for version in range(2, 6):
+        await scene.send(
+            Sent("list", "u1", version=version, numbers=(9 - version,)), Sent("groups", "u1", group="advance")
+        )
+        assert await scene.auditor.audit() == []
+    await scene.room.covered()
+    assert await scene.auditor.audit() == []
+    assert not (await scene.room.store.mark()).frozen
+    await until(lambda: scene.publisher.condition.ok)
+
+
+PLANTED: Final[Mapping[str, tuple[str, Callable[[Row], Row] | None, set[str]]]] = {
+    "+1": ("t:list|R", lambda row: (*row[:P], row[P] + 1, *row[P + 1 :]), {"P"}),
+    "x2": (
+        "t:list|A",
+        lambda row: tuple(2 * value for value in row),
+        {"P", "Q", "AGAINST", "cast", "valid", "complete"},
+    ),
+    "a swap": ("t:list|A", lambda row: (*row[:P], row[P + 1], row[P], *row[P + 2 :]), {"P", "Q"}),
+    "a lost unit": ("u:list|u1", None, {"report"}),
+    "a changed unit": ("u:list|u1", lambda row: (*row[:-1], row[-1] + 1), {"REST"}),
+    "a lost cell": ("t:list|B", None, {"P", "Q", "cast", "complete"}),
+    "a lost event": ("s", lambda row: (row[0] - 1, *row[1:]), {"events accepted"}),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+async def test_a_fault_planted_in_the_store_freezes_publication(scene: Scene, fault: str) -> None:
+    field, change, figures = PLANTED[fault]
+    await scene.plant(field, change)
+    found = await scene.auditor.audit()
+    assert {item.figure for item in found} >= figures
+    why = await scene.frozen()
+    assert why.count == len(found)
+    assert why.differences[0] == str(found[0])
+    before = await scene.room.store.head()
+    await scene.send(Sent("groups", "u3", group="advance", numbers=(3, 4)))
+    await asyncio.sleep(0.5)
+    assert await scene.room.store.head() == before, "nothing new is published"
+    assert json.loads(await scene.room.store.condition() or b"{}")["ok"] is False, "readers are told since when"
+
+
+async def test_differences_are_named_place_by_place(scene: Scene) -> None:
+    await scene.plant("t:list|A", PLANTED["a swap"][1])
+    found = await scene.auditor.audit()
+    number = int((await scene.partition_of("u:list|u1"))[-1])
+    at = {"contest": "list", "area": "A", "partition": number}
+    assert set(found) == {Difference("P", 7, 2, **at), Difference("Q", 2, 7, **at)}  # type: ignore[arg-type]
+    assert str(Difference("P", 7, 2, "list", "A")) == "contest list, area A, P: the log says 7, found 2"
+
+
+async def test_a_fault_planted_in_what_was_published_is_withdrawn(scene: Scene) -> None:
+    head, _ = await scene.room.covered()
+    await scene.plant_published("areas:list:", lambda text: text.replace('"P":12', '"P":13', 1))
+    found = await scene.auditor.audit()
+    assert Difference("counts.P", 12, 13, "list", "R") in found
+    assert any(item.figure == "hash of document areas:list:" for item in found)
+    assert (await scene.frozen()).revision == head.revision
+    async with asyncio.timeout(20):
+        while (current := await scene.room.store.head()) is None or current.number == head.revision:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert await scene.figure() == 12, "the last revision that was right is published again"
+
+
+async def test_a_revision_made_of_a_wrong_total_is_withdrawn(scene: Scene) -> None:
+    """The fault stands in the store, is published with the next report, and only then found."""
+    await scene.plant("t:list|R", PLANTED["+1"][1])
+    good, _ = await scene.room.covered()
+    for unit in ("u1", "u3", "u4"):  # one of them is in the partition with the fault; none touches contest list
+        await scene.room.send(Sent("inside", unit, numbers=(1, 0, 0)).event(DEFINITION))
+    wrong, _ = await scene.room.covered()
+    assert await scene.figure() == 13, "the fault was published"
+    found = await scene.auditor.audit()
+    assert Difference("counts.P", 12, 13, "list", "R") in found
+    assert (await scene.frozen()).revision == wrong.revision
+    back, documents = await scene.room.when(lambda head, _: head.revision > wrong.revision)
+    assert documents["areas:list:"][0]["counts"]["P"] == 12
+    assert back.as_of == good.as_of
+
+
+async def test_named_operators_thaw_publication_by_an_event_in_the_log(scene: Scene) -> None:
+    await scene.thaw(1)  # written before anything was frozen: it lifts nothing
+    await scene.plant("t:list|R", PLANTED["+1"][1])
+    assert await scene.auditor.audit() != []
+    await scene.frozen()
+    await scene.send(
+        Sent("list", "u4", numbers=(1, 1, 1, 1))
+    )  # its area is the root: the total is written anew, 1 too high
+    await asyncio.sleep(0.4)
+    assert (await scene.room.store.mark()).frozen
+    await scene.thaw(2)
+    await scene.room.covered()
+    mark = await scene.room.store.mark()
+    assert not mark.frozen
+    assert json.loads(mark.thaw)["operators"] == ["Aigerim", "Daniyar"]
+    await until(lambda: scene.publisher.condition.ok)
+
+
+async def test_what_was_thawed_does_not_freeze_again_but_another_fault_does(scene: Scene) -> None:
+    await scene.plant("t:list|A", PLANTED["+1"][1])
+    await scene.auditor.audit()
+    await scene.frozen()
+    await scene.thaw(1)
+    await until(lambda: scene.publisher.condition.ok)
+    assert await scene.auditor.audit() != [], "it is still there, and ops see it"
+    assert not (await scene.room.store.mark()).frozen
+    await scene.plant("t:list|B", PLANTED["+1"][1])
+    assert await scene.auditor.audit() != []
+    assert (await scene.room.store.mark()).frozen
+    await scene.frozen()
