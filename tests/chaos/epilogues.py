@@ -4,12 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tallyroom.log import quarantine_topic
-from tests.chaos.material import made
+from tests.chaos.material import Material, made
 from tests.chaos.scene import PARTITIONS, Scene, until
 from tests.chaos.verdict import Seen, Verdict, verdict_on
 
@@ -46,8 +47,7 @@ async def topic_made_anew(stage: Scene, dice: random.Random, times: dict[str, fl
     """
     before = stage.audience.latest
     await _made_anew(stage)
-    other = made(dice.randrange(10**9), 300 + dice.randrange(30_000), PARTITIONS, stage.election)
-    stage.material = other
+    stage.material = _another(stage.material, dice)
     started = time.monotonic()
     await stage.send(0.0)
 
@@ -67,6 +67,13 @@ async def topic_made_anew(stage: Scene, dice: random.Random, times: dict[str, fl
     times["started_over_s"] = round(time.monotonic() - started, 2)
     again = await _again(stage)
     return Verdict(verdict.lost + again.lost, verdict.doubled + again.doubled)
+
+
+def _another(before: Material, dice: random.Random) -> Material:
+    """Other events under the same definition: fewer than before, or so many more that old offsets lie within them."""
+    other = made(dice.randrange(10**9), before.reports, PARTITIONS, before.definition.election)
+    again = [sending for sending in other.records if sending.partition is None]
+    return replace(other, records=[*other.records, *again][: round(len(other.records) * dice.choice((0.6, 1.7)))])
 
 
 async def _made_anew(stage: Scene) -> None:

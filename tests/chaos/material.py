@@ -48,6 +48,7 @@ class Material:
     definition: Definition
     chain: str
     records: Sequence[Sending]
+    reports: int  # as it was asked for: equal numbers make equal definitions
 
     def encoded(self) -> bytes:
         """The definition as the services are given it."""
@@ -69,7 +70,7 @@ def made(seed: int, reports: int, partitions: int, election: str) -> Material:
     records = list(_with_garbage(dice, records, partitions))
     at = dice.randrange(len(records) // 4, len(records) // 2)
     records[at:at] = _amendment(definition, chain, partitions)
-    return Material(definition, chain, records)
+    return Material(definition, chain, records, reports)
 
 
 def _definition(election: str, units: int) -> Definition:
