@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -152,13 +153,23 @@ class Service:
         self.running = process.pid
         return asyncio.ensure_future(process.wait())
 
+    def _last_words(self) -> str:
+        lines = self.output.read_text(errors="replace").splitlines()
+        said = [
+            line
+            for line in lines[-40:]
+            if "Operator action" in line or re.match(r"[\w.]+(Error|Exception|Required)\b", line)
+        ]
+        return (said or lines or [""])[-1].strip()[:300]
+
     async def _watch(self, ended: "asyncio.Future[int]") -> None:
         while True:
             started, pid = time.monotonic(), self.running
             code = await ended
             self.running = None
             if pid not in self.ours:
-                self.ends.append(f"{self.name} ended with {code} after {time.monotonic() - started:.1f} s")
+                after = time.monotonic() - started
+                self.ends.append(f"{self.name} ended with {code} after {after:.1f} s: {self._last_words()}")
             if not self.held:
                 await asyncio.sleep(RESTART_S)
             if self.held:
