@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tallyroom.codec import packed
 from tallyroom.codec.definition import definition_hash
 from tallyroom.codec.events import encode_event
-from tallyroom.domain.errors import RebuildRequired
+from tallyroom.domain.errors import LogUnavailable, RebuildRequired
 from tallyroom.log.base import Bounds, Entry, LogRecord
 from tallyroom.log.memory import MemoryLog
 from tallyroom.store.base import Answer, Apply
@@ -180,11 +180,13 @@ async def test_a_lost_answer_is_no_rollback() -> None:
 # -- rule 7: what was fetched for a former claim, or with a hole in it, is not folded
 
 
-async def test_offers_of_a_former_claim_are_dropped() -> None:
+@pytest.mark.parametrize("released", [True, False])
+async def test_offers_of_a_former_claim_are_dropped(released: bool) -> None:
     room = await Room().open(entry("u1"), entry("u2"))
     await room.applier.claim(0)
-    await room.offer(0)  # waits; then the group is rebalanced, twice
-    room.applier.release([0])
+    await room.offer(0)  # waits; then the group is rebalanced, and the partition goes away and comes back, or stays
+    if released:
+        room.applier.release([0])
     assert await room.applier.claim(0) == 0
     async with room.running():
         assert await room.applier.drained(10)
@@ -230,3 +232,48 @@ async def test_two_workers_that_both_think_they_own_it_count_once_and_back_off()
         assert await other.applier.drained(20)
         assert (await store.offsets(), await one.accepted()) == ({0: 1}, 1)
     assert one.counted("fenced") >= 1
+
+
+# -- rule 8: what is away for a moment is waited for, what contradicts ends the worker
+
+
+class Away(MemoryLog):
+    """A log whose brokers do not answer for some calls."""
+
+    left = 0
+
+    async def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        if self.left:
+            self.left -= 1
+            raise LogUnavailable("nobody answers.", "start the brokers")
+        return await super().bounds(topic)
+
+
+async def test_a_log_that_is_away_while_a_partition_is_claimed_again_is_waited_for() -> None:
+    log = Away()
+    room = await Room(log).open(entry("u1"), entry("u2"))
+    await room.fold()
+    async with room.running():
+        log.left = 3
+        room.store.flush()
+        await until(lambda: room.sought == [0])
+        assert await room.applier.drained(10)
+        assert (await room.store.offsets(), await room.accepted(), log.left) == ({0: 2}, 2, 0)
+
+
+async def test_a_claim_waits_no_longer_than_it_is_told() -> None:
+    log = Away()
+    room = await Room(log).open(entry("u1"))
+    log.left = 2
+    assert await room.applier.take(0, 5.0) == 0
+    log.left = 100
+    with pytest.raises(LogUnavailable):
+        await room.applier.take(0, 0.2)
+
+
+async def test_a_contradiction_is_not_waited_for() -> None:
+    room = await Room().open(entry("u1"), entry("u2"))
+    await room.fold()
+    anew = await Room(store=room.store).open(entry("u2"))
+    with pytest.raises(RebuildRequired):
+        await asyncio.wait_for(anew.applier.take(0, 60.0), 5)

@@ -1,6 +1,6 @@
 """The publisher over a store and a log: embargoes, numbers after a crash, rolled-back stores, definitions on their way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +10,10 @@ import pytest
 
 from tallyroom.codec.events import Amendment, Control, Declaration, Participation, Report, ReregisterUnit, encode_event
 from tallyroom.domain.election import Definition
+from tallyroom.domain.errors import LogUnavailable
 from tallyroom.domain.partition import partition_of
-from tallyroom.log.base import Entry
+from tallyroom.log import MemoryLog
+from tallyroom.log.base import Bounds, Entry
 from tallyroom.publisher import guards
 from tallyroom.publisher.cut import View
 from tallyroom.store import MemoryStore
@@ -264,3 +266,30 @@ async def test_corrections_are_listed_once_after_a_rollback(room: Room) -> None:
     await view.refresh()
     assert view.journals.corrections() == before
     assert len(before["list"]) == 1
+
+
+class Away(MemoryLog):
+    """A log whose brokers may be away."""
+
+    away = False
+
+    async def bounds(self, topic: str) -> Mapping[int, Bounds]:
+        if self.away:
+            raise LogUnavailable("nobody answers.", "start the brokers")
+        return await super().bounds(topic)
+
+
+async def test_a_publisher_outlives_its_log_and_says_so(tmp_path: Path) -> None:
+    room = Room(MemoryStore(), tmp_path / "kept", DEFINITION)
+    room.log = log = Away()
+    await room.open()
+    async with room.publishing() as publisher:
+        await room.send(report("u1"))
+        before, _ = await room.covered()
+        log.away = True
+        await until(lambda: "the log is away" in publisher.condition.reason)
+        log.away = False
+        await until(lambda: publisher.condition.ok)
+        await room.send(report("u2"))
+        after, documents = await room.covered()
+        assert (after.revision, votes(documents)) == (before.revision + 1, 6)

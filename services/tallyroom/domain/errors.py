@@ -42,6 +42,10 @@ class LogError(TallyroomError):
     """The event log cannot be used."""
 
 
+class LogUnavailable(LogError):
+    """The brokers do not answer, or not in time."""
+
+
 class TopicMissing(LogError):
     """The topic does not exist; topics are never created on the fly."""
 

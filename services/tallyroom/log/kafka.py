@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
-from tallyroom.domain.errors import LogError, TopicMismatch
+from tallyroom.domain.errors import LogError, LogUnavailable, TopicMismatch
 from tallyroom.log.base import Bounds, Entry, LogRecord, Position
 from tallyroom.log.patient import be_patient
 from tallyroom.log.routing import MAX_VALUE_BYTES, no_partition, no_topic, out_of_range, route
@@ -230,7 +230,7 @@ class KafkaLog:
         except (KafkaError, TimeoutError, OSError) as error:
             self._counts.clear()  # the topic may be gone, or be another one by now
             reason = f"no answer in {seconds:.0f} s" if isinstance(error, TimeoutError) else repr(error)
-            raise LogError(
+            raise LogUnavailable(
                 f"Kafka at {self._bootstrap} did not {doing}: {reason}.",
                 "check that the brokers run and that TALLYROOM_KAFKA_URL names them; then start this again",
             ) from error

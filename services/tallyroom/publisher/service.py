@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from tallyroom import __version__
-from tallyroom.domain.errors import DefinitionError, StoreUnavailable
+from tallyroom.domain.errors import DefinitionError, LogUnavailable, StoreUnavailable
 from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.audited import Freeze
@@ -96,6 +96,8 @@ class Publisher:
                     await self._publish_while_leased(lease, stop)
             except StoreUnavailable as error:
                 self._doubt(f"the store is away: {error.what}")
+            except LogUnavailable as error:
+                self._doubt(f"the log is away: {error.what}")
             self._metrics.publisher_active.set(0)
             self.active = False
             await _pause(stop, LEASE_S / 5)

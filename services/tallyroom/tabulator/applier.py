@@ -5,12 +5,13 @@ again, reloaded, and the source is told where to read on. Nothing here is kept a
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
-from tallyroom.domain.errors import RebuildRequired, StoreUnavailable
+from tallyroom.domain.errors import LogUnavailable, RebuildRequired, StoreUnavailable
 from tallyroom.log.base import EventLog, Record
 from tallyroom.store.base import Answer, TotalsStore
 from tallyroom.tabulation.plan import Plan
@@ -24,7 +25,7 @@ Seek = Callable[[int, int], Awaitable[None]]
 
 _T = TypeVar("_T")
 
-HEARTBEAT_S: Final = 1.0
+HEARTBEAT_S: Final = 0.5
 """A partition that had no apply for this long gets an empty one (docs/exactly-once.md, 6)."""
 
 WAITING_LIMIT: Final = 20_000
@@ -32,6 +33,9 @@ WAITING_LIMIT: Final = 20_000
 
 HINT_S: Final = 0.02
 """Least time between two announcements of new totals."""
+
+AWAY_S: Final = 0.5
+"""Longest pause between two questions whether store and log are back: readers wait for it as well."""
 
 _RETRY_S: Final = (0.05, 2.0)  # first and longest pause between claims of a partition that somebody else keeps taking
 
@@ -98,6 +102,10 @@ class Applier:
         self._owned[partition] = owned
         self._metrics.partitions_owned.set(len(self._owned))
         return owned.next
+
+    async def take(self, partition: int, patience_s: float) -> int:
+        """Claim a partition; while store or log are away, again and again for so long. Raises as ``claim`` does."""
+        return await self._retry(lambda: self.claim(partition), patience_s)
 
     def release(self, partitions: Iterable[int]) -> None:
         """Forget partitions that belong to somebody else now; what waits for them is dropped."""
@@ -180,8 +188,7 @@ class Applier:
                 self._logger.info("the source dropped records; reading again", gap=str(gap))
                 owned.lost = True
                 gaps.append(owned)
-        for owned in gaps:
-            await self._again(owned)
+        await _all([self._again(owned) for owned in gaps])
         return [item for item in prepared if not item.owned.lost]
 
     async def _write_refused(self, prepared: Sequence[Prepared]) -> None:
@@ -209,8 +216,8 @@ class Applier:
             else:
                 item.owned.lost = True
                 void[item.owned.partition] = (item.owned, answer)
-        for owned, answer in void.values():
-            await self._refused(owned, answer)
+        # Side by side: a store that went back is behind in all partitions at once.
+        await _all([self._refused(owned, answer) for owned, answer in void.values()])
         if any(item.step.next > item.step.prev for item in prepared):
             await self._announce(now)
 
@@ -250,16 +257,19 @@ class Applier:
         offset = await self._retry(lambda: self.claim(partition))
         await self._seek(partition, offset)
 
-    async def _retry(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """The call, again and again while the store is away: nothing can be folded without it."""
-        pause = _RETRY_S[0]
+    async def _retry(self, call: Callable[[], Awaitable[_T]], patience_s: float = math.inf) -> _T:
+        """The call, again and again while store or log are away: nothing can be folded without them."""
+        pause, until = _RETRY_S[0], time.monotonic() + patience_s
         while True:
             try:
                 return await call()
-            except StoreUnavailable as error:
-                self._logger.warning("the store is away; trying again", error=error.what, pause=pause)
+            except (StoreUnavailable, LogUnavailable) as error:
+                if time.monotonic() + pause > until:
+                    raise
+                away = "the store" if isinstance(error, StoreUnavailable) else "the log"
+                self._logger.warning(f"{away} is away; trying again", error=error.what, pause=pause)  # noqa: G004
                 await asyncio.sleep(pause)
-                pause = min(_RETRY_S[1], pause * 2)
+                pause = min(AWAY_S, pause * 2)
 
     async def _recognise(self, owned: Owned) -> None:
         """Compare the fingerprints with the log: a topic made anew keeps its name. Raises RebuildRequired."""
@@ -282,3 +292,10 @@ class Applier:
         if now - self._hinted_at >= HINT_S:
             self._hinted_at = now
             await self._store.announce("totals")
+
+
+async def _all(calls: Sequence[Awaitable[None]]) -> None:
+    """All of them to their end, then the first failure: none may go on behind the back of a worker that ends."""
+    for found in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found

@@ -26,6 +26,9 @@ from tallyroom.telemetry.logs import get_logger
 CLAIM_TIMEOUT_S: Final = 60.0
 """Bound on claiming all assigned partitions; Faust gives up silently after ``broker_request_timeout`` (90 s)."""
 
+PATIENCE_S: Final = 20.0
+"""How long a store or log that is away is waited for in that: a restart or a failover need not cost a worker's life."""
+
 UNCLAIMED_S: Final = 0.05
 """Pause of a fetch that met a partition without a position."""
 
@@ -131,7 +134,8 @@ class StoreConsumer(driver.Consumer):
             generation = self.app.consumer_generation_id
             assigned = sorted(self.assignment())
             self.applier.release(set(self.applier.owned) - {tp.partition for tp in assigned})
-            offsets = {tp: await self.applier.claim(tp.partition) for tp in assigned}
+            claims = (self.applier.take(tp.partition, PATIENCE_S) for tp in assigned)
+            offsets = dict(zip(assigned, await asyncio.gather(*claims), strict=True))
             if generation == self.app.consumer_generation_id and set(assigned) == set(self.assignment()):
                 break
         for tp, offset in offsets.items():

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from tallyroom.domain.election import Definition
+from tallyroom.domain.errors import LogUnavailable
 from tallyroom.log import SqliteLog, consumer_lock, open_log
 from tallyroom.log.base import EventLog
 from tallyroom.log.topics import events_topic, quarantine_topic
@@ -15,6 +16,7 @@ from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulator.applier import Applier
 from tallyroom.tabulator.embedded import EmbeddedSource
+from tallyroom.telemetry.logs import get_logger
 from tallyroom.telemetry.metrics import TabulatorMetrics
 
 LAG_EVERY_S: Final = 1.0
@@ -93,7 +95,14 @@ class Tabulator:
         """Lag is log end minus the offset in the store; the group's committed offsets mean nothing here."""
         shown: set[int] = set()
         while True:
-            bounds = await self._log.bounds(self._topic)
+            try:
+                bounds = await self._log.bounds(self._topic)
+            except (
+                LogUnavailable
+            ) as error:  # a metric is nothing to end for; who cannot read on either notices by itself
+                get_logger("tabulator").warning("lag is unknown", error=error.what)
+                await asyncio.sleep(LAG_EVERY_S)
+                continue
             owned = self.applier.owned
             for partition, offset in owned.items():
                 self._metrics.partition_lag.labels(partition=str(partition)).set(bounds[partition].end - offset)
