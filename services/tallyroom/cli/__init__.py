@@ -6,7 +6,19 @@ import typer
 from rich.markup import escape
 
 from tallyroom import __version__
-from tallyroom.cli import apikeys, apportion, events, keys, night, quarantine, recordings, results, services, snapshot
+from tallyroom.cli import (
+    apikeys,
+    apportion,
+    desk,
+    events,
+    keys,
+    night,
+    quarantine,
+    recordings,
+    results,
+    services,
+    snapshot,
+)
 from tallyroom.cli.common import console
 from tallyroom.domain.errors import TallyroomError
 
@@ -16,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (night, services, events, recordings, snapshot, results, apportion, keys):
+for module in (night, services, events, recordings, snapshot, results, apportion, keys, desk):
     app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")

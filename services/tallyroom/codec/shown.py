@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from tallyroom.codec.events import ResultsStatus
+from tallyroom.codec.snapshot_desk import FrozenMark
 
 Number = Annotated[int, Meta(ge=0)]
 Share = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{6}$")]
@@ -57,6 +58,7 @@ class AreaResult(Struct, frozen=True, kw_only=True):
     shares: dict[str, Share | None]
     share_denominator: ShareDenominator
     leading: Leading | None
+    frozen: FrozenMark | None = None
 
 
 Pair = Annotated[list[Number], Meta(min_length=2, max_length=2)]
@@ -248,6 +250,7 @@ class ContestResult(Struct, frozen=True, kw_only=True):
     outstanding: Outstanding | None = None
     apportionment: ApportionmentResult | None = None
     winner: WinnerResult | None = None
+    frozen: FrozenMark | None = None
 
 
 class BodyParty(SeatCount, frozen=True):

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from tallyroom.codec.compared import DeclarationChanged, Differences, Impossible, OurFigures, Register, TurnoutArea
 from tallyroom.codec.events import Control, Declaration, Environment, Estimate, Participation
 from tallyroom.codec.shown import BodyResult, ContestResult, Correction, Figures, Names, Number, Sha256, Share, Time
+from tallyroom.codec.snapshot_desk import Call, Released
 
 
 class Hashes(Struct, frozen=True):
@@ -168,6 +169,8 @@ class Snapshot(Head, frozen=True, kw_only=True):
     declared: list[DeclaredShown]
     bodies: list[BodyResult]
     decided: dict[str, list[DecidedQuestion]]
+    calls: list[Call]
+    released: Released
     units_apart: list[UnitsApart]
     flags: Flags
 
@@ -184,6 +187,8 @@ class StreamRevision(Head, frozen=True, kw_only=True):
     declared: list[DeclaredShown] | None = None
     bodies: list[BodyResult] | None = None
     decided: dict[str, list[DecidedQuestion]] | None = None
+    calls: list[Call] | None = None
+    released: Released | None = None
     units_apart: list[UnitsApart] | None = None
     flags: Flags | None = None
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -15,6 +15,7 @@ from tallyroom.domain.errors import TallyroomError
 from tallyroom.domain.events import RELEASABLE, SOFT, Refusal
 from tallyroom.log.base import EventLog
 from tallyroom.producer.entries import entries_of
+from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.desk import too_few
 
 Act = Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "accept_strictly", "call", "uncall"]
@@ -50,9 +51,10 @@ class Hand:
 
     def now(self) -> datetime:
         """Election time: the wall's on a live night; else as far as the log has come, which a replay carries."""
-        if self._book.plan.environment == "live":
-            return self._wall()
-        return self._book.clock() or self._wall()
+        clock = self._wall() if self._book.plan.environment == "live" else self._book.clock() or self._wall()
+        newest = max((act.reported_at for act in self._book.acts.values()), default=None)
+        # Acts are in force in the order of their times: none may be as old as the one before it.
+        return clock if newest is None or clock > newest else newest + timedelta(milliseconds=1)
 
     def require(self, people: People) -> None:
         """Raises DeskError unless enough people are named and they give a reason."""
@@ -142,6 +144,10 @@ class Hand:
             raise DeskError(
                 "This election takes signed events only.", "name the desk's private key with --key (docs/security.md)"
             )
+        kind = str(event.__struct_config__.tag)
+        wrong = None if isinstance(event, Report) else judge_aside(self._book.plan, event, kind)
+        if wrong is not None:
+            raise DeskError(f"Not decided: {wrong.detail} ({wrong.refusal}).", "correct it; nothing was written")
         value = encode_event(event)
         signature = () if key is None else ((SIGNATURE_HEADER, key.sign(value)),)
         entries = entries_of(event, value, event.reported_at, self._book.partitions, signature)

@@ -146,5 +146,6 @@ def facts_of(view: View, now: datetime | None) -> Facts:
         flags=(*journals.flags.carried(), *view.alike),
         settled=journals.flags.settled(),
         heard=together(part.heard for part in view.partitions.values()),
+        released=journals.released(),
         now=now,
     )

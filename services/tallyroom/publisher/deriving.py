@@ -9,6 +9,7 @@ import msgspec
 from tallyroom.codec.definition import encode_definition
 from tallyroom.domain.events import Amendment
 from tallyroom.publisher.cut import View, facts_of
+from tallyroom.publisher.frozen import KEPT, Frozen
 from tallyroom.publisher.record import DECIDED, next_record
 from tallyroom.publisher.revision import document_hash, encode
 from tallyroom.results.decided import Moment
@@ -31,6 +32,7 @@ class Derivation:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.deriver = Deriver(plan)
+        self.frozen = Frozen()
         self._clock: datetime | None = None
         self._definition = ""  # the chain of the definition document made last
 
@@ -54,8 +56,10 @@ class Derivation:
     def derive(self, view: View, clock: datetime | None, last: Last) -> dict[str, bytes]:
         """Documents that differ from those of the ``last`` revision, encoded once. ``clock``: election time."""
         published = last.hashes
-        facts = facts_of(view, clock)
-        moved = self.deriver.moved(facts)  # released, put off, certified ...: all of it, not only what changes next
+        facts, held = self.frozen.over(view, facts_of(view, clock), last.documents)
+        moved = (
+            self.deriver.moved(facts) | held
+        )  # released, put off, certified ...: all of it, not only what changes next
         if moved:
             view.changed.update(moved)
             view.asides_changed = True
@@ -71,7 +75,9 @@ class Derivation:
         if places or DECIDED not in last.documents:
             expected = {name: self.deriver.units_expected(name) for name in self.plan.contests}
             moment = Moment(revision=last.number + 1, at=clock)
-            made[DECIDED] = next_record(last.documents, made, view.totals, expected, moment, self.plan)
+            made[DECIDED] = next_record(last.documents, made, facts.totals, expected, moment, self.plan)
+        if held or KEPT in last.documents:
+            made[KEPT] = self.frozen.document()
         self._clock, self._definition = clock, self.plan.chain
         encoded = {name: encode(document) for name, document in made.items()}
         return {name: data for name, data in encoded.items() if published.get(name) != document_hash(data)}

@@ -29,6 +29,7 @@ class Journals:
         self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = defaultdict(dict)
         self._corrected: set[tuple[str, str, str | None]] = set()  # contest, unit, group
         self._apart: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
+        self._released: dict[tuple[int, int], dict[str, Any]] = {}  # by partition and offset
         self._waits: dict[int, Waits] = defaultdict(Waits)
         self.flags = FlagLedger()
         self.thaws: list[Thaw] = []  # acts that let publication go on
@@ -46,6 +47,10 @@ class Journals:
             return contest
         if entry.changed is not None and self._corrects(contest, entry):
             self._corrections[contest][entry.at or 0, partition, entry.offset] = _shown(partition, entry)
+        if entry.released is not None:
+            self._released[partition, entry.offset] = _some(
+                entry, "fell", "changed", "superseded", "registered", "cast"
+            )
         if entry.disposition is not None:
             self._note_apart(contest, partition, entry)
         packed.follow(self._waits[partition], entry)
@@ -66,6 +71,10 @@ class Journals:
     def corrections(self) -> Listed:
         """By contest, in the order in which they were reported (ties: by partition and offset)."""
         return {contest: [listed[key] for key in sorted(listed)] for contest, listed in self._corrections.items()}
+
+    def released(self) -> Sequence[Mapping[str, Any]]:
+        """Reports that operators let through, by partition and offset."""
+        return [self._released[place] for place in sorted(self._released)]
 
     def apart(self) -> Listed:
         """Units whose newest report is held, annulled, not opened or cancelled, by contest, ordered by unit."""

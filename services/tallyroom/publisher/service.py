@@ -20,10 +20,12 @@ from tallyroom.log.base import EventLog
 from tallyroom.publisher.audited import Freeze
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.deriving import Derivation, Last
+from tallyroom.publisher.frozen import KEPT
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
 from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
 from tallyroom.publisher.sweep import Sweep
+from tallyroom.results.documents import BESIDE
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
 from tallyroom.tabulation.plan import Plan
 from tallyroom.telemetry.logs import get_logger
@@ -34,6 +36,9 @@ LEAST_BETWEEN_S: Final = 0.2
 """At most five revisions a second: faster than anyone reads, and a bound on what every gateway and client must take."""
 
 KEEP_EVERY_S: Final = 1.0
+
+CALLS: Final = f"{BESIDE}calls"
+_CALL: Final = ("contest", "area", "selection")
 
 MOST_BESIDE: Final = 32
 """Documents of a revision that belong to no contest: the definition, the election's own, what stands beside the contests."""
@@ -163,6 +168,7 @@ class Publisher:
         self._documents = dict(documents)
         self._hashes = dict(self._head.documents)
         self._metrics.revision.set(self._number)
+        self._watch_desk(self._documents)
         self._guards.published(self._head)
 
     async def _round(self, lease: Lease, view: View) -> None:
@@ -264,6 +270,7 @@ class Publisher:
         self._freeze.remember(head, self._documents)
         self._guards.published(head)
         self._settle(view)
+        self._watch_desk(documents)
         await self._revisions.announce("revision")
 
     def _make_head(self, view: View, meta: StoreMeta, number: int, hashes: dict[str, str], changed: list[str]) -> Head:
@@ -302,6 +309,17 @@ class Publisher:
             row = view.totals.get((name, contest.root))
             self._metrics.units_reported.labels(contest=name).set(row[0] if row else 0)
             self._metrics.units_expected.labels(contest=name).set(self._derivation.deriver.units_expected(name))
+
+    def _watch_desk(self, documents: Mapping[str, bytes]) -> None:
+        """Figures that stand still, and calls that the bound says are wrong: an operator has to look."""
+        if KEPT in documents:
+            self._metrics.places_frozen.set(len(msgspec.json.decode(documents[KEPT])))
+        if CALLS in documents:
+            calls = msgspec.json.decode(documents[CALLS])["calls"]
+            wrong = [call for call in calls if call["stands"] == "contradicted"]
+            self._metrics.calls_contradicted.set(len(wrong))
+            for call in wrong:
+                self._logger.error("a call is contradicted by the count", **{name: call[name] for name in _CALL})
 
     def _say(self, reason: str | None) -> None:
         """Set the condition from what this round found."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tallyroom.apportionment.model import RuleError
 from tallyroom.domain.election import Body, Scope
-from tallyroom.results import flags
+from tallyroom.results import desk, flags
 from tallyroom.results.apart import apart_document, apart_section, rejected_places
 from tallyroom.results.areas import Status, area_document, leading, lines_of, status
 from tallyroom.results.asides import Sections
@@ -140,6 +140,8 @@ class Deriver:
         )
         self.watched = [*facts.flags, *self._watch.flags(facts)]
         shown["flags"] = flags.section(self.watched, facts.settled, withheld)
+        shown["calls"] = desk.calls(facts.asides, self._outcomes, withheld, self.plan)
+        shown["released"] = desk.released(facts.released, withheld)
         return {f"{BESIDE}{name}": {name: items} for name, items in shown.items()}
 
     def _computed(self, facts: Facts, bodies: Sequence[Mapping[str, Any]]) -> Computed:
@@ -193,6 +195,10 @@ class Deriver:
                 self._standings[name] = standing
         return moved
 
+    def outcome(self, contest: str) -> ContestOutcome | None:
+        """The contest's outcome as it was derived last."""
+        return self._outcomes.get(contest)
+
     def units_expected(self, contest: str) -> int:
         """Units expected in the whole contest."""
         return self._expected[contest][self.plan.contests[contest].root].units
@@ -213,10 +219,14 @@ class Deriver:
             "leading": leading(contest, row),
             "corrections": corrections_document(contest, row, (outcome.problem, outcome.made), corrections),
             **outcome.members(),
+            **_frozen(contest, root, facts),
         }
 
     def _areas(self, contest: ContestPlan, areas: Iterable[str], facts: Facts) -> list[dict[str, Any]]:
-        return [self._area(contest, area, self._row(contest, area, facts)) for area in areas]
+        return [
+            {**self._area(contest, area, self._row(contest, area, facts)), **_frozen(contest, area, facts)}
+            for area in areas
+        ]
 
     def _area(self, contest: ContestPlan, area: str, row: Row) -> dict[str, Any]:
         level, expected = self.plan.areas[area].level, self._expected[contest.id][area]
@@ -230,3 +240,9 @@ class Deriver:
     @staticmethod
     def _row(contest: ContestPlan, area: str, facts: Facts) -> Row:
         return facts.totals.get((contest.id, area), (0,) * contest.width)
+
+
+def _frozen(contest: ContestPlan, area: str, facts: Facts) -> dict[str, Any]:
+    """The mark of a place whose figures stand still."""
+    found = facts.frozen.get((contest.id, area))
+    return {} if found is None else {"frozen": found}

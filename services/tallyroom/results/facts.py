@@ -21,7 +21,8 @@ class Facts:
     that lowered figures of their unit or call themselves a correction, by contest, in the order in which they were reported.
     ``apart``: units whose newest report is in no total, ``waiting``: refused reports of units that said nothing newer since,
     both by contest and as JSON objects. ``flags``: those that units carry now; ``settled``: how many were. ``heard``: when units
-    first reported, and which sources served older reports again. ``now``: election time, None if it is not known.
+    first reported, and which sources served older reports again. ``released``: reports that operators let through. ``frozen``:
+    places whose totals stand still, as they are marked. ``now``: election time, None if it is not known.
     """
 
     totals: Mapping[Place, Row] = field(default_factory=dict)
@@ -32,4 +33,6 @@ class Facts:
     flags: Sequence[ShownFlag] = ()
     settled: Mapping[Settled, int] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
+    released: Sequence[Mapping[str, Any]] = ()
+    frozen: Mapping[Place, Mapping[str, Any]] = field(default_factory=dict)
     now: datetime | None = None

@@ -127,6 +127,8 @@ class PublisherMetrics:
     published_latency: Histogram
     flags: Counter  # by code
     flags_open: Gauge  # by code
+    places_frozen: Gauge
+    calls_contradicted: Gauge
 
 
 def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
@@ -154,6 +156,10 @@ def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
         ),
         flags=_flags(r),
         flags_open=Gauge("tallyroom_flags_open", "Plausibility flags that stand now, by code.", ["code"], registry=r),
+        places_frozen=Gauge("tallyroom_places_frozen", "Areas of contests whose figures stand still.", registry=r),
+        calls_contradicted=Gauge(
+            "tallyroom_calls_contradicted", "Calls of the desk that the bound says are wrong.", registry=r
+        ),
     )
 
 
