@@ -172,7 +172,7 @@ class Rules:
             return
         for at in self._summed:
             votes = figures[at]
-            if votes >= _TIMES * _FEW and cast - votes + votes // _TIMES <= most_cast and 2 * votes > cast:
+            if votes > max(most_cast, _TIMES * _FEW) and cast - votes + votes // _TIMES <= most_cast:
                 name = self._contest.figures[at]
                 text = f"{votes} votes for {name} are more than the register allows; with a digit less they would fit."
                 yield Flagged(Flag.DIGIT_JUMP, text, {name: votes, "registered": registered})
