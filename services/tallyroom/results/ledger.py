@@ -7,7 +7,8 @@ ledger, whenever it is asked for. (A unit that was retracted and reported anew i
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Final
 
 from tallyroom.apportionment.allocate import apportion
@@ -31,13 +32,15 @@ def corrections_document(
 ) -> dict[str, Any]:
     """What the snapshot says of a contest's corrections. ``row``: the whole contest's; ``outcome``: its rule with these figures,
     and what the rule makes of them."""
+    if not corrections:
+        return {"count": 0, "latest": [], "effect": None}
+    now = _Now.of(contest, row, outcome)
     return {
         "count": len(corrections),
         "latest": [
-            {**entry, "effect": effect(contest, row, outcome, _with_later(entry, corrections))}
-            for entry in corrections[-LATEST:]
+            {**entry, "effect": _effect(now, _with_later(entry, corrections))} for entry in corrections[-LATEST:]
         ],
-        "effect": effect(contest, row, outcome, corrections) if corrections else None,
+        "effect": _effect(now, corrections),
     }
 
 
@@ -70,21 +73,49 @@ def effect(
 
     ``shares``, ``leading``, ``seats``, ``passed`` (the threshold) ...: each as ``{"without": ..., "with": ...}``.
     """
-    before = _without(contest, row, corrections)
-    base, lines = (denominator(contest, before), denominator(contest, row)), lines_of(contest.contest.rule)
-    columns = [(name, contest.column(name)) for name in contest.selections]
-    shares = {name: (share(before[at], base[0], lines), share(row[at], base[1], lines)) for name, at in columns}
-    found: dict[str, Any] = {"shares": _different(shares)}
-    leaders = leading(contest, before), leading(contest, row)
-    if _names(leaders[0]) != _names(leaders[1]):
-        found["leading"] = _pair(leaders[0], leaders[1])
-    problem, made = outcome
-    if problem is not None and made is not None:
-        try:
-            found |= _by_rule(apportion(_problem_without(contest, problem, corrections)), made)
-        except RuleError as error:  # the figures of then may be none that the rule can work with
-            found["error"] = error.what
+    return _effect(_Now.of(contest, row, outcome), corrections)
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """A contest as it stands: what every effect of it is compared with, made once."""
+
+    contest: ContestPlan
+    row: Row
+    problem: Problem | None
+    made: Outcome | None
+    lines: tuple[Fraction, ...]
+    shares: Mapping[str, str | None]
+    leaders: Sequence[str]
+
+    @classmethod
+    def of(cls, contest: ContestPlan, row: Row, outcome: tuple[Problem | None, Outcome | None]) -> "_Now":
+        lines = lines_of(contest.contest.rule)
+        return cls(contest, row, *outcome, lines, _shares(contest, row, lines), _names(leading(contest, row)))
+
+
+def _effect(now: _Now, corrections: Sequence[Correction]) -> dict[str, Any]:
+    before = _without(now.contest, now.row, corrections)
+    shares = _shares(now.contest, before, now.lines)
+    found: dict[str, Any] = {"shares": _different({name: (shares[name], text) for name, text in now.shares.items()})}
+    then = leading(now.contest, before)
+    if _names(then) != now.leaders:
+        found["leading"] = _pair(then, leading(now.contest, now.row))
+    problem, made = now.problem, now.made
+    if problem is None or made is None:
+        return found
+    if problem.method == "plurality" and problem.seats == 1 and _names(then) == now.leaders and len(now.leaders) == 1:
+        return {**found, "seats": {}}  # the same one has most votes: nothing to compute
+    try:
+        found |= _by_rule(apportion(_problem_without(now.contest, problem, corrections)), made)
+    except RuleError as error:  # the figures of then may be none that the rule can work with
+        found["error"] = error.what
     return found
+
+
+def _shares(contest: ContestPlan, row: Row, lines: Sequence[Fraction]) -> dict[str, str | None]:
+    base = denominator(contest, row)
+    return {name: share(row[contest.column(name)], base, lines) for name in contest.selections}
 
 
 def _by_rule(before: Outcome, now: Outcome) -> dict[str, Any]:

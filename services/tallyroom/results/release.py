@@ -41,6 +41,7 @@ class Releases:
         self._plan = plan
         self._moves = sorted(_moves(asides), key=lambda move: (move.said_at, move.release), reverse=True)
         self._closing: dict[str, datetime | None] = {}
+        self._bulletins: dict[str | None, datetime | None] = {}
         self._times: dict[tuple[str, ReleaseKind], dict[str, datetime | None]] = {}
         self._due: list[tuple[datetime, tuple[str, str]]] | None = (
             None  # places under embargo, the last to be released first
@@ -106,8 +107,11 @@ class Releases:
 
     def _bulletin_at(self, area: str | None) -> datetime | None:
         """A bulletin about no contest is bound by what was said of turnout alone: polls are open when most of them come."""
-        said = [self._turnout(contest, area) for contest in self._plan.contests.values()]
-        return _latest(*said)
+        if (
+            area not in self._bulletins
+        ):  # a night has hundreds of bulletins of the same few areas, asked for at every revision
+            self._bulletins[area] = _latest(*(self._turnout(contest, area) for contest in self._plan.contests.values()))
+        return self._bulletins[area]
 
     def _turnout(self, contest: ContestPlan, area: str | None) -> datetime | None:
         place = area if area is not None and area in contest.contest.areas else contest.root
