@@ -29,8 +29,8 @@ class Board:
     def __init__(self, store: MemoryStore, owned: Owned, plan: Plan) -> None:
         self._store = store
         self._owned = owned
-        self._view = View(store, plan, _ONE)
-        self._derivation = Derivation(plan)
+        self.view = View(store, plan, _ONE)
+        self.derivation = Derivation(plan)
 
     @classmethod
     async def open(cls, definition: Definition, chain: str) -> "Board":
@@ -62,7 +62,7 @@ class Board:
 
         ``release``: what is under embargo too, for the eyes of those who hold the log anyway.
         """
-        view, derivation = self._view, self._derivation
+        view, derivation = self.view, self.derivation
         await view.refresh()
         while not derivation.follow(view):
             await view.refresh()
@@ -95,7 +95,7 @@ class Board:
     @property
     def definition(self) -> Definition:
         """The definition in force, amendments included."""
-        return self._derivation.plan.definition
+        return self.derivation.plan.definition
 
 
 def _areas(documents: dict[str, Any], contest: str) -> Iterator[Any]:

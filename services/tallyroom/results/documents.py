@@ -94,30 +94,32 @@ class Deriver:
         made: dict[str, Any] = {}
         self.moved(facts)
         withheld = frozenset[Place]() if release else self._withheld
-        issued = issued_by_area(facts.asides)
+        issued, rejected = issued_by_area(facts.asides), rejected_places(facts.asides)
         for contest_id, contest in contests.items():
             if (contest_id, contest.root) in withheld:
                 self._outcomes.pop(contest_id, None)
                 made[contest_name(contest_id)] = self._hidden(contest)
             else:
                 made[contest_name(contest_id)] = self._contest(contest, facts, issued)
-            made |= self._listed(contest, facts, withheld)
+            made[f"{LEDGER}{contest_id}"] = self._ledger(contest, facts, withheld)
+            made[f"{APART}{contest_id}"] = self._apart(contest, facts, rejected, withheld)
         for name, (contest, parent) in groups.items():
             shown = [area for area in contest.children[parent] if (contest.id, area) not in withheld]
             made[name] = self._areas(contest, shown, facts)
         return made
 
-    def _listed(self, contest: ContestPlan, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:
-        """Documents that are too long for the snapshot: the contest's ledger of corrections, and its units apart."""
+    def _ledger(self, contest: ContestPlan, facts: Facts, withheld: Container[Place]) -> dict[str, Any]:
+        """The contest's corrections, too long for the snapshot."""
+        return ledger_document(
+            contest, facts.corrections.get(contest.id, ()), lambda area: (contest.id, area) not in withheld
+        )
 
-        def visible(area: str) -> bool:
-            return (contest.id, area) not in withheld
-
+    def _apart(
+        self, contest: ContestPlan, facts: Facts, rejected: frozenset[str], withheld: Container[Place]
+    ) -> dict[str, Any]:
+        """The contest's units apart, too long for the snapshot."""
         units = facts.apart.get(contest.id, ()), facts.waiting.get(contest.id, ())
-        return {
-            f"{LEDGER}{contest.id}": ledger_document(contest, facts.corrections.get(contest.id, ()), visible),
-            f"{APART}{contest.id}": apart_document(self.plan, contest, units, rejected_places(facts.asides), visible),
-        }
+        return apart_document(self.plan, contest, units, rejected, lambda area: (contest.id, area) not in withheld)
 
     def election(self) -> dict[str, Any]:
         """What the definition says that is shown wherever figures are."""
@@ -132,11 +134,11 @@ class Deriver:
         shown["turnout_by_area"] = self._turnout.by_area(shown["turnout"], facts.totals, withheld)
         shown["turnout"] = self._turnout.bulletins(shown["turnout"])
         shown["declared"] = beside_computed(shown["declared"], facts.asides, self._computed(facts, shown["bodies"]))
-        listed = {
-            name: self._listed(self.plan.contests[name], facts, withheld) for name in {*facts.apart, *facts.waiting}
-        }
+        rejected = rejected_places(facts.asides)
         shown["units_apart"] = apart_section(
-            listed[name][f"{APART}{name}"] for name in self.plan.contests if name in listed
+            self._apart(contest, facts, rejected, withheld)
+            for name, contest in self.plan.contests.items()
+            if name in facts.apart or name in facts.waiting
         )
         self.watched = [*facts.flags, *self._watch.flags(facts)]
         shown["flags"] = flags.section(self.watched, facts.settled, withheld)
