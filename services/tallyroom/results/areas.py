@@ -6,13 +6,12 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tallyroom.domain.checks import SELECTIONS
-from tallyroom.domain.election import Role, Rule, SelectionStatus
+from tallyroom.domain.election import Rule
 from tallyroom.results.register import Expectation
 from tallyroom.tabulation.plan import ContestPlan
 from tallyroom.tabulation.rows import COUNTERS, Column, Row
 
 SHARE_DIGITS: Final = 6
-_ALL: Final = Fraction(1)
 _HALF: Final = Fraction(1, 2)
 
 
@@ -40,18 +39,23 @@ def share(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = S
     if whole <= 0:
         return None
     scale = 10**digits
-    cut = part * scale // whole
-    nearest = (2 * part * scale + whole) // (2 * whole)
-    up = nearest > cut  # a share that was cut off is on the right side of every line
-    crossed = up and any(_crosses(part, whole, nearest, scale, line) for line in (*lines, _ALL))
-    scaled = cut if crossed else nearest
-    return f"{scaled // scale}.{scaled % scale:0{digits}d}"
+    shown, rest = divmod(part * scale, whole)
+    if (
+        2 * rest >= whole
+    ):  # only what is rounded up can cross: a share that was cut off is on the right side of every line
+        shown += not _crossed(part, whole, shown + 1, scale, lines)
+    return f"{shown // scale}.{shown % scale:0{digits}d}"
 
 
-def _crosses(part: int, whole: int, shown: int, scale: int, line: Fraction) -> bool:
-    """Whether the exact share is below the line and the one to be shown is not."""
-    below = part * line.denominator < line.numerator * whole
-    return below and shown * line.denominator >= line.numerator * scale
+def _crossed(part: int, whole: int, shown: int, scale: int, lines: Sequence[Fraction]) -> bool:
+    """Whether the exact share is below one of the lines, or below 1, and the one to be shown is not."""
+    if part < whole and shown >= scale:
+        return True
+    for line in lines:
+        above, below = line.numerator, line.denominator
+        if part * below < above * whole and shown * below >= above * scale:
+            return True
+    return False
 
 
 def lines_of(rule: Rule | None) -> tuple[Fraction, ...]:
@@ -87,13 +91,7 @@ def denominator(contest: ContestPlan, row: Row) -> int:
 
 def leading(contest: ContestPlan, row: Row) -> dict[str, Any] | None:
     """Who leads and by how many votes; several names are a tie. Only standing parties and candidates can lead."""
-    standing = [
-        (row[contest.column(selection.id)], selection.id)
-        for selection in contest.contest.selections
-        if selection.role in (Role.PARTY, Role.CANDIDATE)
-        and selection.status is SelectionStatus.ACTIVE
-        and selection.parent is None
-    ]
+    standing = [(row[column], name) for column, name in contest.standing]
     ordered = sorted((votes for votes, _ in standing), reverse=True)
     if not ordered or ordered[0] == 0:
         return None

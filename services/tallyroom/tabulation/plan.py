@@ -15,6 +15,8 @@ from tallyroom.domain.election import (
     Identity,
     Relation,
     ReportingUnit,
+    Role,
+    SelectionStatus,
     Severity,
     Signatures,
 )
@@ -98,6 +100,17 @@ class ContestPlan:
         if self.contest.accounting.candidate_votes is CandidateVotes.BESIDE:
             return self.selections
         return tuple(selection.id for selection in self.contest.selections if selection.parent is None)
+
+    @cached_property
+    def standing(self) -> tuple[tuple[int, str], ...]:
+        """Column and id of those who can lead: parties and candidates that still stand, not those inside a list."""
+        return tuple(
+            (self.column(selection.id), selection.id)
+            for selection in self.contest.selections
+            if selection.role in (Role.PARTY, Role.CANDIDATE)
+            and selection.status is SelectionStatus.ACTIVE
+            and selection.parent is None
+        )
 
     @cached_property
     def checks(self) -> tuple[Callable[[Figures], str | None], ...]:
