@@ -20,6 +20,7 @@ from tallyroom.log.base import EventLog
 from tallyroom.publisher.audited import Freeze
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.deriving import Derivation, Last
+from tallyroom.publisher.figures import Figures
 from tallyroom.publisher.frozen import KEPT
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
@@ -68,6 +69,7 @@ class Publisher:
         self._log, self._topic = log
         self._keeper = keeper
         self._metrics = metrics
+        self._figures = Figures(metrics)
         self._wall = wall
         self._derivation = Derivation(plan)
         documents = MOST_BESIDE + sum(3 + len(contest.children) for contest in plan.contests.values())
@@ -166,6 +168,7 @@ class Publisher:
         self._head = msgspec.json.decode(head, type=Head)
         self._number = max(number, self._keeper.number())
         self._documents = dict(documents)
+        self._figures.take(documents)
         self._hashes = dict(self._head.documents)
         self._metrics.revision.set(self._number)
         self._watch_desk(self._documents)
@@ -269,6 +272,7 @@ class Publisher:
         self._documents.update(documents)
         self._freeze.remember(head, self._documents)
         self._guards.published(head)
+        self._figures.take(documents)
         self._settle(view)
         self._watch_desk(documents)
         await self._revisions.announce("revision")

@@ -129,6 +129,9 @@ class PublisherMetrics:
     flags_open: Gauge  # by code
     places_frozen: Gauge
     calls_contradicted: Gauge
+    contests: Gauge  # by status
+    corrections: Gauge  # by contest
+    decided: Gauge  # by contest
 
 
 def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
@@ -159,6 +162,16 @@ def publisher_metrics(registry: CollectorRegistry) -> PublisherMetrics:
         places_frozen=Gauge("tallyroom_places_frozen", "Areas of contests whose figures stand still.", registry=r),
         calls_contradicted=Gauge(
             "tallyroom_calls_contradicted", "Calls of the desk that the bound says are wrong.", registry=r
+        ),
+        contests=Gauge("tallyroom_contests", "Contests by results status.", ["status"], registry=r),
+        corrections=Gauge(
+            "tallyroom_corrections", "Accepted reports that changed figures of their unit.", ["contest"], registry=r
+        ),
+        decided=Gauge(
+            "tallyroom_questions_decided",
+            "Questions of a contest that no outstanding ballot can change any more.",
+            ["contest"],
+            registry=r,
         ),
     )
 
