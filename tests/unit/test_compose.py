@@ -17,7 +17,7 @@ ONE_SHOT: Final = {"topics", "replay"}
 COMMANDS: Final = {
     "night", "tabulator", "publisher", "returns", "auditor", "gateway", "replay", "publish", "record", "import",
     "simulate", "topics",
-    "tabulate", "snapshot",
+    "tabulate", "snapshot", "quarantine", "desk", "unit", "amend",
 }  # fmt: skip
 """The fixed names that others script against."""
 
@@ -55,6 +55,7 @@ def test_the_whole_room_is_there() -> None:
         "publisher",
         "returns",
         "auditor",
+        "desk",
         "replay",
         "prometheus",
         "grafana",

@@ -1,5 +1,7 @@
 """desk, unit, amend: what operators decide in the night, each as an event in the log."""
 
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,12 +9,24 @@ from typing import Annotated, Any
 
 import typer
 
-from tallyroom.cli.common import console, print_json
-from tallyroom.cli.desk_room import AsJson, Election, KeyFile, Operators, Reason, at_the_desk, people
+from tallyroom.cli.common import console, load_election, print_json, settings
+from tallyroom.cli.desk_room import AsJson, Election, KeyFile, Operators, Reason, at_the_desk, people, where_it_runs
+from tallyroom.codec.signatures import Key
 from tallyroom.desk import decide
 from tallyroom.desk.acts import DeskError, Hand, People
+from tallyroom.desk.api import DeskApi
 from tallyroom.desk.book import Book
+from tallyroom.desk.service import DeskService
 from tallyroom.desk.views import state_document
+from tallyroom.domain.election import Definition
+from tallyroom.gateway.keyring import KeyRing
+from tallyroom.log import events_topic, open_log
+from tallyroom.producer.keyfile import load
+from tallyroom.settings import Settings
+from tallyroom.tabulation.plan import Plan
+from tallyroom.telemetry.logs import configure_logs, get_logger
+from tallyroom.telemetry.metrics import desk_metrics, new_registry
+from tallyroom.telemetry.ops import Health, OpsServer
 
 app = typer.Typer()
 desk = typer.Typer(help="Acts of the operators: freeze, thaw, accept with a flag, call, embargo.", no_args_is_help=True)
@@ -147,6 +161,38 @@ def _time(text: str) -> datetime:
     if at.tzinfo is None:
         raise DeskError(f"{text!r} has no zone.", "give RFC 3339 with a zone: 2023-03-19T23:00:00+06:00")
     return at.astimezone(UTC)
+
+
+@desk.command("serve")
+def serve(election: Election, key: KeyFile = None) -> None:
+    """Follow the log: metrics of what waits, and the quarantine as JSON on the ops port (docs/quarantine.md)."""
+    current = settings()
+    configure_logs("desk", current.log_format)
+    definition, chain = load_election(election)
+    asyncio.run(_serve(where_it_runs(current, definition), definition, chain, None if key is None else load(key)))
+
+
+async def _serve(current: Settings, definition: Definition, chain: str, key: Key | None) -> None:
+    stop, registry, log = asyncio.Event(), new_registry("desk"), open_log(current)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    topic = events_topic(definition.election, str(definition.environment))
+    book, keys = Book(log, topic, Plan(definition, chain)), current.access.keys
+    service, ring = DeskService(book, desk_metrics(registry)), KeyRing(keys)
+    ring.load()
+    api = DeskApi(book, Hand(log, topic, book), ring, keyed=keys is not None, key=key)
+
+    def health() -> Health:
+        return Health(service.ready, [] if service.ready else ["the log was not read to its end yet"])
+
+    following = asyncio.create_task(ring.follow())
+    try:
+        async with OpsServer(registry, health, current.ops_port, current.host, api.routes()) as ops:
+            get_logger("desk").info("serving", ops=ops.url)
+            await service.run(stop)
+    finally:
+        following.cancel()
+        await log.close()
 
 
 @app.command()

@@ -4,6 +4,7 @@ The fold is a tabulator's, so the desk refuses what tabulators refuse; the quara
 not needed for it.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +80,7 @@ class Book:
 
     def __init__(self, log: EventLog, topic: str, plan: Plan) -> None:
         self._log, self._topic, self._start = log, topic, plan
+        self._reading = asyncio.Lock()
         self._readers: dict[int, PartitionReader] = {}
         self._next: dict[int, int] = {}
         self.cases: dict[At, Case] = {}
@@ -106,6 +108,10 @@ class Book:
 
     async def follow(self) -> bool:
         """Read on to the end of the log as it is now; whether there was anything new. Raises TopicMissing, LogError."""
+        async with self._reading:  # a request and the service's own look must not both take a record
+            return await self._follow()
+
+    async def _follow(self) -> bool:
         bounds = await self._log.bounds(self._topic)
         moved = False
         for partition, bound in sorted(bounds.items()):

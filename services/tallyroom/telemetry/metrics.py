@@ -211,6 +211,29 @@ def auditor_metrics(registry: CollectorRegistry, age: Callable[[], float]) -> Au
 
 
 @dataclass(frozen=True, slots=True)
+class DeskMetrics:
+    """Metrics of the desk."""
+
+    waiting: Gauge  # by reason
+    oldest: Gauge
+    could_change: Gauge
+
+
+def desk_metrics(registry: CollectorRegistry) -> DeskMetrics:
+    """Register the desk's metrics."""
+    r = registry
+    return DeskMetrics(
+        waiting=Gauge("tallyroom_quarantine_waiting", "Refused records that nobody settled.", ["reason"], registry=r),
+        oldest=Gauge("tallyroom_quarantine_oldest_seconds", "How long the oldest of them has waited.", registry=r),
+        could_change=Gauge(
+            "tallyroom_quarantine_could_change_outcome",
+            "Refused reports that would turn an outcome if they were released.",
+            registry=r,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayMetrics:
     """Metrics of one gateway."""
 

@@ -53,7 +53,10 @@ def bound_socket(host: str, port: int, setting: str) -> socket.socket:
 
 
 class OpsServer:
-    """Serves the ops port while entered (``async with``). ``port`` None or 0: a free one, then known as ``port``."""
+    """Serves the ops port while entered (``async with``). ``port`` None or 0: a free one, then known as ``port``.
+
+    ``routes``: what a service serves there besides.
+    """
 
     def __init__(
         self,
@@ -61,8 +64,10 @@ class OpsServer:
         health: Callable[[], Health],
         port: int | None = None,
         host: str = "127.0.0.1",
+        routes: Sequence[web.RouteDef] = (),
     ) -> None:
         self._registry = registry
+        self._routes = routes
         self._health = health
         self._host = host
         self._runner: web.AppRunner | None = None
@@ -82,6 +87,7 @@ class OpsServer:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_routes(self._routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
         await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
