@@ -48,7 +48,7 @@ async def words(window: Browser, selector: str) -> list[str]:
 async def test_the_threshold_is_a_line_and_what_it_takes_is_said_in_words(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
     assert await words(window, ".bars .scale") == ["20 % threshold: 200 votes"]
-    assert await words(window, ".bars .pill:not(.none)") == ["✓ in, decided", "○ open"]
+    assert await words(window, ".bars .pill:not(.none)") == ["✓ in, decided 20:30", "○ open"]
     assert await words(window, ".bars .note") == ["over 20 % and needs 125 votes struck off to fall under"]
     assert "Between 1 and 2 parties will enter." in await words(window, "#contest .claim")
     assert "750" in " ".join(await words(window, ".facts dd"))
@@ -78,7 +78,7 @@ async def test_what_the_authority_declared_stands_beside_what_is_computed(runnin
     said = await words(window, "#declared .claims li")
     assert said[0].startswith("The declaration changed: Amanat 6 on 20 Mar")
     assert said[0].endswith("then 5. The votes did not change.")
-    assert said[1].endswith("differ from ours: Aq Jol 298 (-2)")
+    assert said[1].endswith("differ from ours: Aq Jol -2")
     assert said[2] == "1 of 1 winners declared as computed."
     assert (await words(window, "#house tbody td:last-child"))[0] == "5"
 
@@ -100,7 +100,26 @@ async def test_corrections_are_shown_with_old_and_new_and_never_as_markup(runnin
     (row,) = await words(window, "#corrections tbody tr")
     assert evening.REASON in row
     assert "Amanat 70 → 40, Aq Jol 1 → 31" in row
+    assert "Seats: Amanat 6 → 5" in row
     assert await window.value("document.querySelectorAll('img').length") == 0
+
+
+async def test_what_was_decided_and_what_a_correction_opened_again(running: Running, window: Browser) -> None:
+    await opened(running, window, evening.documents())
+    now, undone = await words(window, "#decided ol li > span")
+    assert now == "Amanat is over 20 % (4 of 10 stations)"
+    assert undone.startswith("Open again by a correction: Amanat stays under 20 % (decided 19 Mar")
+
+
+async def test_stations_in_no_total_and_doubts_are_named_with_their_reason(running: Running, window: Browser) -> None:
+    await opened(running, window, evening.documents())
+    held, waiting = await words(window, "#apart tbody tr")
+    assert "SIM-2" in held
+    assert "An objection" in held
+    assert "1,000" in held
+    assert "refused, waiting" in waiting
+    assert "unknown station" in waiting
+    assert await words(window, "#apart .doubts li") == ["SIM-1 far from last timeAmanat: 0.20, before 0.80"]
 
 
 async def test_exit_polls_stand_beside_the_count_and_apart_from_it(running: Running, window: Browser) -> None:

@@ -43,6 +43,7 @@ def the_list(second: str = "open") -> dict[str, Any]:
     correction = {
         "partition": 0, "offset": 7, "contest": "list", "unit": "SIM-1", "area": "T-A1", "version": 2, "superseded": 1,
         "at": 1_899_385_200_000, "kind": "correction", "reason": REASON, "fell": {"amanat": [70, 40]}, "changed": change,
+        "effect": {"shares": {}, "seats": {"amanat": {"without": 6, "with": 5}}},
     }  # fmt: skip
     seats = {
         "amanat": {"now": 5, "certain_min": 4, "certain_max": 8},
@@ -93,10 +94,34 @@ def declared() -> list[dict[str, Any]]:
     """Seats declared twice, a control total, a district's winner."""
     at = {"source": "cec", "reported_at": "2030-03-20T10:00:00Z"}
     later = {"source": "cec", "reported_at": "2030-03-27T06:00:00Z"}
-    return [
+    nothing: dict[str, Any] = {"computed": None, "difference": None, "agrees": None, "changed": None}
+    changed = {
+        "from": "a", "reported_at": at["reported_at"], "seats": {"amanat": {"before": 6, "now": 5}},
+        "votes": {"declared": False, "corrected_units": 0},
+    }  # fmt: skip
+    votes: dict[str, Any] = {"agrees": False, "difference": {"counts": {"amanat": 0, "aq-jol": -2}}}
+    won: dict[str, Any] = {"agrees": True, "computed": {"leading": {"selections": ["aq-jol"], "margin": 10}}}
+    seats: dict[str, Any] = {"agrees": True, "difference": {"seats": {"amanat": 0}}, "changed": changed}
+    found: list[dict[str, Any]] = [
         {"kind": "declaration", "id": "a", **at, "act": "seats", "body": "house", "seats": {"amanat": 6}},
-        {"kind": "control", "id": "b", **at, "contest": "list", "area": "T", "counts": {"amanat": 600, "aq-jol": 298}},
-        {"kind": "declaration", "id": "c", **later, "act": "certification", "contest": "d-1", "winner": "aq-jol"},
+        {
+            "kind": "control",
+            "id": "b",
+            **at,
+            "contest": "list",
+            "area": "T",
+            "counts": {"amanat": 600, "aq-jol": 298},
+            **votes,
+        },
+        {
+            "kind": "declaration",
+            "id": "c",
+            **later,
+            "act": "certification",
+            "contest": "d-1",
+            "winner": "aq-jol",
+            **won,
+        },
         {
             "kind": "declaration",
             "id": "d",
@@ -105,8 +130,46 @@ def declared() -> list[dict[str, Any]]:
             "final": True,
             "body": "house",
             "seats": {"amanat": 5},
+            **seats,
         },
     ]
+    return [{**nothing, **item} for item in found]
+
+
+def decided() -> dict[str, Any]:
+    """The first party has been over the threshold for certain since half an hour after the release."""
+    at = {"since": "2030-03-19T15:30:00Z", "revision": 1, "units_reported": 4, "units_expected": 10}
+    undone = {"answer": "below", "by": "issued", "since": "2030-03-19T15:10:00Z", "until": "2030-03-19T15:20:00Z"}
+    return {"question": "threshold", "selection": "amanat", "answer": "above", "by": "issued", **at, "undone": [undone]}
+
+
+def apart() -> dict[str, Any]:
+    """One station that is held, one that nobody knows."""
+    unit = {"group": None, "version": 1, "at": 1_900_162_800_000, "ballots_cast": None}
+    held = {
+        "unit": "SIM-2",
+        "area": "T-B",
+        "state": "held",
+        "code": None,
+        "reason": "An objection",
+        "voters_registered": 1000,
+    }
+    waits = {
+        "unit": "SIM-9",
+        "area": None,
+        "state": "waiting",
+        "code": "unknown_unit",
+        "reason": None,
+        "voters_registered": None,
+    }
+    units = [{**unit, **held}, {**unit, **waits}]
+    return {"contest": "list", "count": 2, "states": {"held": 1, "waiting": 1}, "units": units}
+
+
+def flag() -> dict[str, Any]:
+    """A doubt about a station's figures."""
+    about = {"code": "swing", "contest": "list", "area": "T-A1", "unit": "SIM-1", "text": "Amanat: 0.20, before 0.80"}
+    return {**about, "figures": {}, "accepted": True, "at": "2030-03-19T15:12:00Z"}
 
 
 def documents() -> dict[str, Any]:
@@ -120,6 +183,9 @@ def documents() -> dict[str, Any]:
         "beside:estimates": {"estimates": beside["estimates"]},
         "beside:declared": {"declared": declared()},
         "beside:bodies": {"bodies": [house()]},
+        "beside:decided": {"decided": {"list": [decided()]}},
+        "beside:units_apart": {"units_apart": [apart()]},
+        "beside:flags": {"flags": {"open": {"swing": 1}, "settled": {}, "listed": [flag()]}},
         "contest:list": the_list(),
         "contest:d-1": district("d-1", "decided"),
         "contest:d-2": district("d-2", "open"),

@@ -1,4 +1,5 @@
 // The first contest: how much is in, the bars with their threshold, and in words what is decided.
+import { since } from "./decided.js";
 import { el, pill, progress, render, safeColour } from "./dom.js";
 import { castName, linesOf, longName, outOf } from "./model.js";
 import { fraction, lineText, named, number, percent, text, time } from "./texts.js";
@@ -87,13 +88,16 @@ function bar(view, selection, threshold, most) {
       el("span", { class: "bar", style: { width: `${(Number(share ?? 0) / most) * 100}%`, "background-color": safeColour(selection.colour) } }), line),
     el("span", { class: "share" }, percent(share, language, linesOf(contest))),
     el("span", { class: "votes" }, number(root.counts[selection.id], language)),
-    state ? statePill(state, language) : el("span", { class: "pill none" }),
+    state ? statePill(view, selection, state) : el("span", { class: "pill none" }),
     state?.state === "open" ? el("span", { class: "note" }, openNote(view, selection, threshold, state)) : null);
 }
 
-function statePill(state, language) {
+/** How it stands; once decided, since when. */
+function statePill({ contest, decided, language, zone }, selection, state) {
   const kinds = { "decided-above": "in", "decided-below": "out", open: "open" };
-  return pill(kinds[state.state] ?? "plain", text(language, `states|${state.state}`));
+  const at = state.state.startsWith("decided") ? since(decided, contest.id, selection.id) : null;
+  const label = text(language, `states|${state.state}`);
+  return pill(kinds[state.state] ?? "plain", at ? `${label} ${time(at, language, zone, { date: false, named: false })}` : label);
 }
 
 /** Whether the votes so far are enough, by whole numbers. */

@@ -18,45 +18,41 @@ export function drawDeclared(section, views, shared) {
     el("ol", { class: "acts" }, acts(declared, shared)));
 }
 
-/** Where seats of a party were declared twice with different numbers: that is a change of the declaration, not of the count. */
+/** What a declaration of seats says otherwise than the one before, and whether the votes changed in between. */
 function seatChanges(declared, party, language, zone) {
-  const said = [];
-  const latest = new Map();
-  for (const item of declared.filter((one) => one.act === "seats")) {
-    for (const [id, seats] of Object.entries(item.seats ?? {})) {
-      const key = `${item.body ?? item.contest} ${id}`;
-      const before = latest.get(key);
-      if (before && before.seats !== seats) {
-        said.push(text(language, "declaredChange", { name: party(id).label, n: number(before.seats, language), m: number(seats, language), time: time(before.at, language, zone) }));
-      }
-      latest.set(key, { seats, at: item.reported_at });
-    }
-  }
-  return said;
+  return declared.filter((item) => item.act === "seats").flatMap((item) => {
+    const { seats = {}, votes, reported_at: at } = item.changed ?? {};
+    const lines = Object.entries(seats).map(([id, { before, now }]) => text(language, "declaredChange", {
+      name: party(id).label, n: number(before, language), m: number(now, language), time: time(at, language, zone),
+    }));
+    const unmoved = votes?.declared === false && !votes.corrected_units;
+    const moved = votes?.declared || votes?.corrected_units;
+    const about = unmoved ? text(language, "votesSame") : moved ? text(language, "votesChanged") : "";
+    return lines.map((line) => [line, about].filter(Boolean).join(" "));
+  });
 }
 
-/** Votes that the authority declared for an area against ours. */
-function controls({ contest, found, declared, language, zone, areaNames }) {
-  return declared.filter((item) => item.kind === "control" && item.contest === contest.id).flatMap((item) => {
-    const ours = found.areas.find((area) => area.area === item.area);
-    if (!ours) return [];
-    const differing = Object.entries(item.counts ?? {}).filter(([id, votes]) => ours.counts[id] !== votes);
+/** Votes that the authority declared for an area against ours; the newest total of each area. */
+function controls({ contest, declared, language, zone, areaNames }) {
+  const totals = declared.filter((item) => item.kind === "control" && item.contest === contest.id && item.agrees !== null && item.agrees !== undefined);
+  return totals.map((item) => {
     const at = time(item.reported_at, language, zone);
-    const where = `${named(areaNames.get(item.area), language, item.area)}: `;
-    if (!differing.length) return [where + text(language, "controlEqual", { time: at })];
-    const words = differing.map(([id, votes]) => `${shortName(contest.byId.get(id) ?? { id }, language)} ${number(votes, language)} (${signed(votes - (ours.counts[id] ?? 0), language)})`);
-    return [`${where}${text(language, "controlDiffers", { time: at })} ${words.join(", ")}`];
+    const where = named(areaNames.get(item.area), language, item.area);
+    if (item.agrees) return `${where}: ${text(language, "controlEqual", { time: at })}`;
+    const away = Object.entries({ ...item.difference?.counts, ...item.difference?.ballots }).filter(([, n]) => n);
+    const words = away.map(([id, n]) => `${shortName(contest.byId.get(id) ?? { id, names: contest.accounting?.labels?.[id] }, language)} ${signed(n, language)}`);
+    return `${where}: ${text(language, "controlDiffers", { time: at })} ${words.join(", ")}`;
   });
 }
 
 function winners(views, declared, language) {
-  const known = views.map((view) => [view, declaredWinner(declared, view.contest.id)]).filter(([, act]) => act);
+  const known = views.map((view) => [view, declaredWinner(declared, view.contest.id)]).filter(([, act]) => act?.agrees !== null && act?.agrees !== undefined);
   if (!known.length) return [];
   const name = (view, id) => longName(view.contest.byId.get(id) ?? { id }, language);
-  const other = known.filter(([view, act]) => act.winner !== view.found.winner?.selection);
+  const other = known.filter(([, act]) => !act.agrees);
   const same = text(language, "declaredSame", { n: number(known.length - other.length, language), m: number(known.length, language) });
   return [same, ...other.map(([view, act]) => text(language, "declaredOther", {
-    name: named(view.contest.names, language), party: name(view, act.winner), other: name(view, view.found.winner?.selection ?? "–"),
+    name: named(view.contest.names, language), party: name(view, act.winner), other: name(view, act.computed?.leading?.selections?.[0] ?? "–"),
   }))];
 }
 
@@ -72,6 +68,6 @@ function acts(declared, { language, zone, definition }) {
     const [first] = items;
     const about = items.length > 3 ? `${number(items.length, language)}` : items.map((item) => named(contests.get(item.contest)?.names, language)).filter(Boolean).join(", ");
     const words = [named(first.text, language), text(language, `acts|${first.act}`), first.final ? text(language, "final") : ""].filter(Boolean).join(", ");
-    return el("li", { key }, el("time", { datetime: first.reported_at }, time(first.reported_at, language, zone)), ` ${words}${about ? `: ${about}` : ""}`);
+    return el("li", { key }, el("time", { datetime: first.reported_at }, time(first.reported_at, language, zone)), el("span", {}, `${words}${about ? `: ${about}` : ""}`));
   });
 }

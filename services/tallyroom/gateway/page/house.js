@@ -88,13 +88,13 @@ function seatTable(body, party, acts, view) {
     el("td", { class: "number" }, seats.certain_min === seats.certain_max ? number(seats.certain_min, language)
       : text(language, "seatRange", { n: number(seats.certain_min, language), m: number(seats.certain_max, language) })),
     el("td", { class: "range wide", "aria-hidden": "true" }, range(seats, most, party(id).colour)),
-    latest ? declaredCell(latest.seats?.[id], seats.now, language) : null));
+    latest ? declaredCell(latest.seats?.[id], latest.difference?.seats?.[id], language) : null));
   return table(text(language, "seats"), head, rows);
 }
 
-function declaredCell(said, now, language) {
+function declaredCell(said, difference, language) {
   if (said === undefined) return el("td", { class: "number quiet" }, "–");
-  const away = said === now ? "" : ` (${signed(said - now, language)})`;
+  const away = difference ? ` (${signed(difference, language)})` : "";
   return el("td", { class: "number" }, `${number(said, language)}${away}`);
 }
 

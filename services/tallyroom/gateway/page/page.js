@@ -1,7 +1,9 @@
 // The page: reads the definition and the stream, keeps the state, draws it at most once per frame.
+import { drawApart } from "./apart.js";
 import { drawAreas, drawOthers } from "./areas.js";
 import { decisions, drawContest } from "./contest.js";
 import { drawCorrections } from "./corrections.js";
+import { drawDecided } from "./decided.js";
 import { drawDeclared } from "./declared.js";
 import { drawDistricts } from "./districts.js";
 import { el, render } from "./dom.js";
@@ -108,7 +110,7 @@ function draw() {
 function drawNow() {
   if (!state || !definition) return;
   const shared = {
-    definition, language, zone: definition.time_zones?.[0], areaNames: definition.areaNames, declared: state.declared ?? [],
+    definition, language, zone: definition.time_zones?.[0], areaNames: definition.areaNames, declared: state.declared ?? [], decided: state.decided ?? {},
   };
   const found = new Map(state.contests.map((contest) => [contest.contest, contest]));
   const views = definition.contests.filter((contest) => found.has(contest.id)).map((contest) => viewOf(contest, found.get(contest.id), shared));
@@ -125,12 +127,14 @@ function drawSections([first, ...others], shared) {
   drawContest(byId("contest"), first);
   const body = state.bodies?.[0];
   drawHouse(byId("house"), body, definition.bodies?.find((item) => item.id === body?.body) ?? {}, first);
-  drawTurnout(byId("turnout"), state.turnout, first);
+  drawTurnout(byId("turnout"), state.turnout, state.turnout_by_area, first);
   drawEstimates(byId("estimates"), state.estimates, first);
+  drawDecided(byId("decided"), state.decided, [first, ...others]);
   drawDeclared(byId("declared"), [first, ...others], shared);
   drawDistricts(byId("districts"), others.filter((view) => isDistrict(view.contest)), draw);
   drawOthers(byId("others"), others.filter((view) => !isDistrict(view.contest)));
   drawAreas(byId("areas"), first);
+  drawApart(byId("apart"), state.units_apart, state.flags, shared);
   drawCorrections(byId("corrections"), first);
   drawFoot(byId("foot"), state, shared);
   announce(decisions(first));

@@ -4,7 +4,7 @@ import { named, number, percent, text, time } from "./texts.js";
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [640, 330, 58, 104, 14, 34];
 
-export function drawTurnout(section, bulletins, view) {
+export function drawTurnout(section, bulletins, checked, view) {
   const { language, zone, contest, areaNames } = view;
   const whole = Object.keys(contest.areas).find((area) => contest.areas[area] === null);
   const shown = (bulletins ?? []).filter((item) => !item.unit && item.turnout);
@@ -19,7 +19,19 @@ export function drawTurnout(section, bulletins, view) {
     el("p", { class: "claim" }, said),
     chart(curve, byArea(shown, whole), said, view),
     el("p", { class: "quiet" }, `${text(language, "bulletinsNote")}${shown.length > curve.length ? ` (${text(language, "regions")})` : ""}`),
+    el("ul", { key: "checks", class: "claims" }, checks(checked ?? [], view).map((line) => el("li", {}, line))),
     el("details", {}, el("summary", {}, text(language, "table")), figures(curve, view)));
+}
+
+/** The last bulletins against what was counted there. */
+function checks(areas, { contest, language, areaNames }) {
+  const found = areas.flatMap((area) => area.checks.filter((check) => check.contest === contest.id).map((check) => ({ ...check, area: area.area })));
+  const wrong = found.filter((check) => check.code);
+  const done = found.filter((check) => check.complete && !check.code);
+  const said = wrong.map((check) => text(language, `codes|${check.code}`, {
+    area: named(areaNames.get(check.area), language, check.area), n: number(Math.abs(check.difference), language),
+  }));
+  return done.length ? [...said, text(language, "bulletinAgrees", { n: number(done.length, language), m: number(found.length, language) })] : said;
 }
 
 function byArea(shown, whole) {
