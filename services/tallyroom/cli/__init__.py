@@ -11,6 +11,7 @@ from tallyroom.cli import (
     apportion,
     desk,
     events,
+    explain,
     keys,
     night,
     quarantine,
@@ -28,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (night, services, events, recordings, snapshot, results, apportion, keys, desk):
+for module in (night, services, events, recordings, snapshot, results, explain, apportion, keys, desk):
     app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")
