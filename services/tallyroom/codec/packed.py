@@ -53,6 +53,11 @@ def cell_name(contest: str, area: str) -> bytes:
     return f"t:{contest}|{area}".encode()
 
 
+def matched_name(contest: str, area: str) -> bytes:
+    """Field of an area's sums over units that were there last time (`tallyroom.tabulation.matched`)."""
+    return f"h:{contest}|{area}".encode()
+
+
 def unit_name(leaf: str) -> bytes:
     """Field of a unit's state."""
     return f"u:{leaf}".encode()

@@ -32,6 +32,23 @@ class ShareDenominator(Struct, frozen=True):
     value: Number
 
 
+class SwingSide(Struct, frozen=True):
+    """Shares of what is compared, then or now, and what they are shares of (votes or ballots)."""
+
+    base: Number
+    shares: dict[str, Share | None]
+
+
+class Swing(Struct, frozen=True, kw_only=True):
+    """How shares moved since last time among what is compared (``of``); ``difference``: now less then, null: not there then."""
+
+    of: str
+    units: Number | None
+    then: SwingSide
+    now: SwingSide
+    difference: dict[str, Annotated[str, Meta(pattern=r"^[+-]?[0-9]+\.[0-9]{6}$")] | None]
+
+
 class AreaResult(Struct, frozen=True, kw_only=True):
     """One area of a contest. ``null`` says that there is no such figure; it is not 0. docs/http.md explains every field."""
 
@@ -59,6 +76,7 @@ class AreaResult(Struct, frozen=True, kw_only=True):
     share_denominator: ShareDenominator
     leading: Leading | None
     frozen: FrozenMark | None = None
+    swing: Swing | None = None
 
 
 Pair = Annotated[list[Number], Meta(min_length=2, max_length=2)]

@@ -14,6 +14,8 @@ from tallyroom.results.flags import ShownFlag
 from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.fold import Tallies
 from tallyroom.tabulation.heard import Heard, together
+from tallyroom.tabulation.matched import has_units
+from tallyroom.tabulation.matched import width as matched_width
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Row, plus, widened
 
@@ -54,11 +56,16 @@ class View:
         """Read by another definition: everything is read anew."""
         self.plan = plan
         self._places = [(name, area) for name, contest in plan.contests.items() for area in contest.contest.areas]
-        self._names = [*_OWN, *(packed.cell_name(*place) for place in self._places)]
+        again = [place for place in self._places if has_units(plan.contests[place[0]])]
+        self._read_places = (*self._places, *again)  # the place of each field that is read after the partition's own
+        self._names = [
+            *_OWN, *(packed.cell_name(*place) for place in self._places), *(packed.matched_name(*place) for place in again),
+        ]  # fmt: skip
         for view in self.partitions.values():
-            view.raw = [None] * len(self._places)
+            view.raw = [None] * len(self._read_places)
             view.offset = -1
         self.totals = {}
+        self.matched: dict[Place, Row] = {}  # sums over units that were there last time
         self.changed = set(self._places)
 
     def offsets(self) -> dict[int, int]:
@@ -102,7 +109,7 @@ class View:
         for index, raw in enumerate(cut.values[len(_OWN) :]):
             if raw != view.raw[index]:
                 view.raw[index] = raw
-                self.changed.add(self._places[index])
+                self.changed.add(self._read_places[index])
         await self._read_journal(number, view, int(journal or b"0"))
 
     async def _read_journal(self, number: int, view: PartitionView, length: int) -> None:
@@ -123,15 +130,22 @@ class View:
         """Sum the places that moved over all partitions; returns them and starts collecting anew."""
         changed, self.changed = self.changed, set()
         index_of = {place: index for index, place in enumerate(self._places)}
+        matched_of = {place: index for index, place in enumerate(self._read_places) if index >= len(self._places)}
         for place in changed:
-            width = self.plan.contests[place[0]].width
-            row: Row = (0,) * width
-            for view in self.partitions.values():
-                raw = view.raw[index_of[place]]
-                if raw is not None:
-                    row = plus(row, widened(packed.unpack(raw), width))
-            self.totals[place] = row
+            contest = self.plan.contests[place[0]]
+            self.totals[place] = self._sum(index_of[place], contest.width)
+            if place in matched_of:
+                self.matched[place] = self._sum(matched_of[place], matched_width(contest))
         return changed
+
+    def _sum(self, index: int, width: int) -> Row:
+        """A field summed over the partitions."""
+        row: Row = (0,) * width
+        for view in self.partitions.values():
+            raw = view.raw[index]
+            if raw is not None:
+                row = plus(row, widened(packed.unpack(raw), width))
+        return row
 
 
 def facts_of(view: View, now: datetime | None) -> Facts:
@@ -139,6 +153,7 @@ def facts_of(view: View, now: datetime | None) -> Facts:
     journals = view.journals
     return Facts(
         totals=view.totals,
+        matched=view.matched,
         asides=journals.asides.values(),
         corrections=journals.corrections(),
         apart=journals.apart(),

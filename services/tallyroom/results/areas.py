@@ -5,7 +5,6 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
 
-from tallyroom.domain.checks import SELECTIONS
 from tallyroom.domain.election import Rule
 from tallyroom.results.register import Expectation
 from tallyroom.tabulation.plan import ContestPlan
@@ -82,11 +81,7 @@ def status(row: Row, expected: int) -> Status:
 
 def denominator(contest: ContestPlan, row: Row) -> int:
     """What shares are shares of, in votes or ballots, as the contest's accounting names it."""
-    total = 0
-    for name in contest.contest.accounting.share_base:
-        names = contest.summed if name == SELECTIONS else (name,)
-        total += sum(row[contest.column(item)] for item in names)
-    return total
+    return contest.denominator(row)
 
 
 def leading(contest: ContestPlan, row: Row) -> dict[str, Any] | None:

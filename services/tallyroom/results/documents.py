@@ -24,6 +24,7 @@ from tallyroom.results.outcome.outstanding import Issued, issued_by_area
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
 from tallyroom.results.standing import Standings, standings
+from tallyroom.results.swing import swing_document
 from tallyroom.results.turnout import Turnout
 from tallyroom.results.watch import Watch
 from tallyroom.tabulation.plan import ContestPlan, Plan
@@ -225,15 +226,18 @@ class Deriver:
         }
 
     def _areas(self, contest: ContestPlan, areas: Iterable[str], facts: Facts) -> list[dict[str, Any]]:
-        return [
-            {**self._area(contest, area, self._row(contest, area, facts)), **_frozen(contest, area, facts)}
-            for area in areas
-        ]
+        return [{**self._area(contest, area, facts), **_frozen(contest, area, facts)} for area in areas]
 
-    def _area(self, contest: ContestPlan, area: str, row: Row) -> dict[str, Any]:
-        level, expected = self.plan.areas[area].level, self._expected[contest.id][area]
-        made = area_document(contest, area, level, row, expected, self._lines[contest.id])
-        return {**made, "status": self._status(contest, area, row)}
+    def _area(self, contest: ContestPlan, area: str, facts: Facts) -> dict[str, Any]:
+        row, expected = self._row(contest, area, facts), self._expected[contest.id][area]
+        made = area_document(contest, area, self.plan.areas[area].level, row, expected, self._lines[contest.id])
+        made["status"] = self._status(contest, area, row)
+        if contest.contest.previous is not None:
+            complete = status(row, expected.units) is Status.UNOFFICIAL_COMPLETE
+            still = (contest.id, area) in facts.frozen  # the sums below go on, and must not be seen through
+            matched = None if still else facts.matched.get((contest.id, area))
+            made["swing"] = swing_document(contest, area, row, matched, complete=complete)
+        return made
 
     def _status(self, contest: ContestPlan, area: str, row: Row) -> Status:
         counted = status(row, self._expected[contest.id][area].units)

@@ -15,7 +15,8 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """``totals``: rows by contest and area; a place that is missing has no counts yet.
+    """``totals``: rows by contest and area; a place that is missing has no counts yet. ``matched``: sums over
+    the units that were there last time (`tallyroom.tabulation.matched`), where the definition has earlier results of units.
 
     ``asides``: every accepted event that is no report, as decoded JSON objects, in no particular order. ``corrections``: reports
     that lowered figures of their unit or call themselves a correction, by contest, in the order in which they were reported.
@@ -26,6 +27,7 @@ class Facts:
     """
 
     totals: Mapping[Place, Row] = field(default_factory=dict)
+    matched: Mapping[Place, Row] = field(default_factory=dict)
     asides: Collection[Mapping[str, Any]] = ()
     corrections: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     apart: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

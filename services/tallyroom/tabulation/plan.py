@@ -94,6 +94,14 @@ class ContestPlan:
         """Column of a measure or selection within a row."""
         return self._columns[figure]
 
+    def denominator(self, row: Row) -> int:
+        """What shares are shares of, in votes or ballots, as the contest's accounting names it."""
+        return sum(row[COUNTERS + at] for at in self._share_base)
+
+    @cached_property
+    def _share_base(self) -> tuple[int, ...]:
+        return self._positions(self.contest.accounting.share_base)
+
     @cached_property
     def summed(self) -> tuple[str, ...]:
         """Selections whose counts add up to all votes: not candidates whose votes are inside their list's."""

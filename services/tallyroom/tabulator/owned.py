@@ -31,8 +31,9 @@ from tallyroom.log.base import Record
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.fold import PartitionFold, Tallies
+from tallyroom.tabulation.matched import Matched, has_units
 from tallyroom.tabulation.plan import Plan
-from tallyroom.tabulation.supersede import Refused
+from tallyroom.tabulation.supersede import Refused, State
 
 _OWN_FIELDS: Final = 9  # off, epoch, def, log, s, q, h, jc and one to spare
 _BLANKS: Final = b" \t\r\n"
@@ -71,10 +72,13 @@ def fingerprint(record: Record) -> str:
 def slice_size(plan: Plan) -> int:
     """Records of one step. Each writes at most a unit, two journal entries and a new leaf area; areas above are shared.
 
+    Where units have results of last time, an area has a second row.
+
     3,000 fields a step is the store's limit. Raises RebuildRequired if the definition has too many areas for it.
     """
-    upper = sum(len(contest.children) for contest in plan.contests.values())
-    size = (MAX_FIELDS - _OWN_FIELDS - upper) // 4
+    matched = [contest for contest in plan.contests.values() if has_units(contest)]
+    upper = sum(len(contest.children) for contest in (*plan.contests.values(), *matched))
+    size = (MAX_FIELDS - _OWN_FIELDS - upper) // (5 if matched else 4)
     if size < 1:
         raise RebuildRequired(
             f"The definition has {upper} areas with children; one step of the store takes {MAX_FIELDS} fields.",
@@ -111,6 +115,9 @@ class Owned:
         self._replayed.clear()
         self._slice = slice_size(self.fold.plan)
         self._plan = self.fold.plan
+        self._matched = Matched(self._plan)
+        self._matched.take(self.fold.units().items() if self._matched else ())
+        self._matched.changed()  # they stand in the store as they are
 
     def prepare(self, records: Sequence[Record]) -> Iterator[Prepared]:
         """Fold contiguous records, slice by slice. Raises Gap if they do not start at ``next`` or have a hole."""
@@ -175,6 +182,7 @@ class Owned:
             fields[packed.unit_name(name)] = pack(state)
         for (contest, area), row in changes.cells.items():
             fields[packed.cell_name(contest, area)] = pack(row)
+        self._match(changes.units, fields)
         entries = [*self._entries, *map(packed.note_entry, changes.notes), *map(packed.wait_entry, changes.waits)]
         self._entries = []
         entries += map(packed.doubt_entry, changes.doubts)
@@ -202,6 +210,15 @@ class Owned:
                 "create the topic with more partitions and publish the night into it anew",
             )
         return [flag for doubt in changes.doubts for flag in doubt.raised]
+
+    def _match(self, units: Mapping[str, State], fields: dict[bytes, bytes]) -> None:
+        """Sums over units that were there last time."""
+        if self._matched.plan is not self.fold.plan:
+            self._matched = self._matched.under(self.fold.plan, self.fold.units())
+        elif self._matched:
+            self._matched.take(units.items())
+        for (contest, area), row in self._matched.changed().items():
+            fields[packed.matched_name(contest, area)] = packed.pack(row)
 
     def _other(self, event: Amendment | Aside, value: bytes, offset: int) -> Refused | None:
         """An event that is no report: amendments change the definition, the others are kept for the results."""
