@@ -12,7 +12,7 @@ QUICK := tests/unit tests/property tests/contract
 # Eight equal lines are a copy; fewer are usually the shape that two calls share.
 DUPLICATE_LINES := 8
 
-.PHONY: help run install dev test quick check bench chaos kafka clean
+.PHONY: help run install dev test quick check fuzz bench chaos kafka clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ check-sizes: $(VENV)/.installed-dev
 check-copies: $(VENV)/.installed-dev
 	@$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=$(DUPLICATE_LINES) \
 		--score=n services/tallyroom
+
+fuzz: $(VENV)/.installed-dev ## every parser with thousands of mangled inputs (ARGS=-k NAME for one of them)
+	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
 
 bench: $(VENV)/.installed-dev ## throughput and latency on real Kafka and Redis, into build/bench.json
 	@mkdir -p build

@@ -193,3 +193,38 @@ def test_the_top_level_is_complete(name: str) -> None:
 def test_the_licence_is_the_one_that_is_named() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")[:200]
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+RUNS_CODE: Final = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "jsonpickle", "joblib"})
+"""Formats that can run what they hold."""
+
+
+def runs_code(source: str) -> list[str]:
+    """What a module reads or calls that can run the code of its input."""
+    found = [name for name in imported(source) if name in RUNS_CODE]
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"eval", "exec", "__import__"}
+        ):
+            found.append(node.func.id)
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"unsafe_load", "full_load"}
+        ):
+            found.append(node.func.attr)
+    return found
+
+
+def test_nothing_that_is_read_can_run_code() -> None:
+    found = {label(path): runs_code(path.read_text("utf-8")) for path in modules("services", "schemas")}
+    assert not {name: what for name, what in found.items() if what}
+    assert runs_code("import pickle\n") == ["pickle"]
+    assert runs_code("from marshal import loads\neval(text)\n") == ["marshal", "eval"]
+
+
+def test_certificates_are_always_checked() -> None:
+    loose = re.compile(r"CERT_NONE|check_hostname\s*=\s*False|verify\s*=\s*False|_create_unverified_context")
+    assert not [label(path) for path in modules("services") if loose.search(path.read_text("utf-8"))]

@@ -126,7 +126,7 @@ def decode_problem(data: bytes, where: str) -> Problem:
     """The problem in ``data``; ``where`` names its origin in errors. Raises RuleError."""
     try:
         wire = msgspec.json.decode(data, type=ProblemWire)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RuleError(f"{where} is not a problem: {error}.", "compare it with docs/apportionment.md") from error
     return _Reader(wire).problem()
 

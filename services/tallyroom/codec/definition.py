@@ -24,12 +24,13 @@ def decode_definition(data: bytes, where: str) -> Definition:
     """
     try:
         wire = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        definition: Definition = msgspec.convert(wire, Definition, from_attributes=True)
+        found = list(problems(definition))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # thresholds may hold each other
         raise DefinitionError(
             f"{where} is not an election definition: {error}.", "compare it with schemas/v1/definition.schema.json"
         ) from error
-    definition = msgspec.convert(wire, Definition, from_attributes=True)
-    require_sound(problems(definition), where)
+    require_sound(iter(found), where)
     return definition
 
 

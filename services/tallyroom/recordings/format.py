@@ -4,9 +4,9 @@ docs/recordings.md describes the folder for those who make one from other data. 
 """
 
 import base64
-import binascii
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -125,7 +125,7 @@ class Recording:
         path = self.folder / DEFINITION
         try:
             data = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise RecordingError(f"{path} cannot be read: {error}.", _REMAKE) from error
         return decode_definition(data, str(path))
 
@@ -136,7 +136,7 @@ class Recording:
             with gzip.open(path, "rb") as lines:
                 for number, line in enumerate(lines, 1):
                     yield _read_line(line, f"{path} line {number}")
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise RecordingError(f"{path} cannot be read: {error}.", _REMAKE) from error
 
     def verify(self) -> None:
@@ -220,7 +220,7 @@ def _read_manifest(path: Path) -> Manifest:
         ) from error
     try:
         manifest = msgspec.convert(msgspec.json.decode(data, type=_ManifestWire), Manifest, from_attributes=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"{path} is not a manifest: {error}.", "compare it with docs/recordings.md") from error
     if manifest.format != FORMAT:
         raise RecordingError(
@@ -241,7 +241,7 @@ def _read_line(line: bytes, where: str) -> TimedEvent:
         else:
             every = read.partition is None and stands_everywhere(value)
         headers = tuple((name, text.encode("latin-1")) for name, text in read.headers)
-    except (msgspec.DecodeError, UnicodeError, binascii.Error, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON, text and base64 alike
         raise RecordingError(f"{where} is not a recorded event: {error}.", _REMAKE) from error
     return TimedEvent(read.at, value, key, read.partition, every, headers)
 

@@ -1,6 +1,7 @@
 """One claimed partition: its records folded into atomic steps for the store."""
 
 import hashlib
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from typing import Final
@@ -37,6 +38,7 @@ from tallyroom.tabulation.supersede import Refused, State
 
 _OWN_FIELDS: Final = 9  # off, epoch, def, log, s, q, h, jc and one to spare
 _BLANKS: Final = b" \t\r\n"
+_DAMAGED: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -97,6 +99,16 @@ class Owned:
         self.acknowledged = claim.offset
         self.applied_at = 0.0  # monotonic time of the last acknowledged apply
         self.lost = False  # an answer other than OK came: everything in memory is void
+        try:
+            self._restore(claim, plan, partitions)
+        except _DAMAGED as error:
+            raise RebuildRequired(
+                f"The fields of partition {claim.partition} in the store cannot be read: {error!r}.",
+                "find out who wrote there; start over (docs/operating.md): everything is folded anew from the log",
+            ) from error
+
+    def _restore(self, claim: Claim, plan: Plan, partitions: int) -> None:
+        """Take over what the store holds."""
         self._journal = int(claim.fields.get(packed.JOURNAL_LENGTH, b"0"))
         self._refusals = packed.unpack_refusals(claim.fields.get(packed.REFUSALS))
         self._seen: dict[str, bytes] = {}

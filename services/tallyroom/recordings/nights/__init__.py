@@ -3,6 +3,8 @@
 One module per night. `import_night` picks it by the name in the folder's own manifest.
 """
 
+import csv
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,11 @@ IMPORTERS: Final[dict[str, Callable[[Archive, Path], Manifest]]] = {
 }
 """Name in the archive's manifest -> importer."""
 
+_FOREIGN: Final = (
+    ValueError, StopIteration, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, RecursionError,
+    OSError, csv.Error, zlib.error,
+)  # fmt: skip
+
 
 def import_night(folder: Path, out: Path) -> Manifest:
     """Convert the archived night in ``folder`` into a recording in ``out``. Equal input gives equal bytes.
@@ -32,4 +39,11 @@ def import_night(folder: Path, out: Path) -> Manifest:
     if importer is None:
         known = ", ".join(sorted(IMPORTERS))
         raise RecordingError(f"{folder}: no importer knows {archive.name!r}.", f"choose one of {known}")
-    return importer(archive, out)
+    try:
+        return importer(archive, out)
+    except _FOREIGN as error:
+        # Files of others, with their own hashes right: whatever an importer stumbles over in them is theirs.
+        raise RecordingError(
+            f"{folder}: its files are not as the importer of {archive.name} knows them: {error!r}.",
+            "compare them with docs/recordings.md, or take an undamaged copy of the archive",
+        ) from error

@@ -34,7 +34,7 @@ class Archive:
         try:
             manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
             self.name = str(manifest["name"])
-        except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise RecordingError(
                 f"{folder} is no archived night: {error!r}.", "name a folder with its manifest"
             ) from error
