@@ -262,7 +262,10 @@ async def test_going_stale_is_told_without_a_revision() -> None:
     hub.moved(state, replace(state, stale_since=datetime(2030, 3, 19, 15, 5, tzinfo=UTC)))
     frame = await listener.next(1)
     assert frame is not None
-    assert event(frame) == ({"event": "condition"}, {"revision": 1, "stale_since": "2030-03-19T15:05:00Z"})
+    assert event(frame) == (
+        {"event": "condition"},
+        {"environment": "simulation", "revision": 1, "stale_since": "2030-03-19T15:05:00Z"},
+    )
 
 
 async def test_a_client_that_takes_nothing_is_cut() -> None:

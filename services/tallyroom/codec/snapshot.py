@@ -204,6 +204,7 @@ class CorrectionsList(Struct, frozen=True, kw_only=True):
     """All corrections of the contests that were asked for."""
 
     election: str
+    environment: Environment
     revision: Number
     contests: list[ContestCorrections]
     stale_since: Time | None = None
@@ -213,6 +214,7 @@ class UnitsApartList(Struct, frozen=True, kw_only=True):
     """All units apart of the contests that were asked for."""
 
     election: str
+    environment: Environment
     revision: Number
     contests: list[UnitsApart]
     stale_since: Time | None = None
@@ -234,6 +236,7 @@ class HistoryList(Struct, frozen=True, kw_only=True):
     """Revisions that this gateway has shown, oldest first. ``first``: how far back it remembers."""
 
     election: str
+    environment: Environment
     revision: Number
     first: Number
     revisions: list[HistoryEntry]
@@ -242,6 +245,7 @@ class HistoryList(Struct, frozen=True, kw_only=True):
 class StreamCondition(Struct, frozen=True):
     """Data of a `condition` event of the stream: whether what was sent is current (``stale_since`` null)."""
 
+    environment: Environment
     revision: Number
     stale_since: Time | None
 

@@ -56,7 +56,8 @@ def delta(before: State, now: State) -> Delta:
 def condition(state: State) -> bytes:
     """Whether what was sent is current."""
     stale = None if state.stale_since is None else instant(state.stale_since)
-    return _event("condition", msgspec.json.encode({"revision": state.edition.number, "stale_since": stale}))
+    said = {"environment": state.edition.head.environment, "revision": state.edition.number, "stale_since": stale}
+    return _event("condition", msgspec.json.encode(said))
 
 
 def _changed_contests(old: Edition, new: Edition) -> Iterator[bytes]:

@@ -33,7 +33,9 @@ def listed(state: State, resource: str, wanted: Filter) -> Resource:
 
 
 def _head(edition: Edition) -> bytes:
-    return inside(msgspec.json.encode({"election": edition.head.election, "revision": edition.number}))
+    head = edition.head
+    members = {"election": head.election, "environment": head.environment, "revision": edition.number}
+    return inside(msgspec.json.encode(members))
 
 
 class History:

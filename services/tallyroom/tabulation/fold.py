@@ -230,7 +230,7 @@ class PartitionFold:
                 return self._refuse_report(refused, report, offset)
             self._carry(slot, after_report(steps, found, slot.flags), state, offset)
         cell = slot.cell
-        waits = self.waits
+        waits = self.waits.names
         remarkable = (
             state[CONTENT]  # 0: kind and disposition are both the ordinary ones
             or report.released

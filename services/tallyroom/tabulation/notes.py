@@ -79,17 +79,17 @@ class Waits:
     """Reports that wait in one partition, by leaf name and version."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, dict[int, Wait]] = {}
+        self.names: dict[str, dict[int, Wait]] = {}  # by leaf name and version; read by the fold's hot loop
         self._number = 0
 
     def __bool__(self) -> bool:
-        return bool(self._by_name)
+        return bool(self.names)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._by_name
+        return name in self.names
 
     def __iter__(self) -> Iterator[Wait]:
-        for versions in self._by_name.values():
+        for versions in self.names.values():
             yield from versions.values()
 
     def refuse(self, wait: Wait) -> bool:
@@ -97,7 +97,7 @@ class Waits:
 
         A reason after which nobody can be waited for (`WAITING`) ends a wait and begins none.
         """
-        versions = self._by_name.get(wait.name, {})
+        versions = self.names.get(wait.name, {})
         known = versions.get(wait.version)
         if known is not None:
             if known.code == wait.code:
@@ -109,22 +109,22 @@ class Waits:
             return True
         if wait.code not in WAITING or self._number >= MAX_WAITS:
             return False
-        self._by_name.setdefault(wait.name, {})[wait.version] = wait
+        self.names.setdefault(wait.name, {})[wait.version] = wait
         self._number += 1
         return True
 
     def settle(self, name: str, version: int) -> bool:
         """A report of the leaf was accepted: what is not newer waits no more. Whether anything did."""
-        over = [known for known in self._by_name.get(name, ()) if known <= version]
+        over = [known for known in self.names.get(name, ()) if known <= version]
         self._drop(name, over)
         return bool(over)
 
     def _drop(self, name: str, versions: list[int]) -> None:
         for version in versions:
-            del self._by_name[name][version]
+            del self.names[name][version]
             self._number -= 1
-        if versions and not self._by_name[name]:
-            del self._by_name[name]
+        if versions and not self.names[name]:
+            del self.names[name]
 
 
 def wait_of(report: Report, code: str, offset: int) -> Wait:
