@@ -9,6 +9,7 @@ from tallyroom import __version__
 from tallyroom.cli import (
     apikeys,
     apportion,
+    backtest,
     desk,
     events,
     explain,
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (night, services, events, recordings, snapshot, results, explain, apportion, keys, desk):
+for module in (night, services, events, recordings, snapshot, results, explain, apportion, backtest, keys, desk):
     app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")

@@ -11,6 +11,8 @@ from tallyroom.codec.snapshot_desk import FrozenMark
 Number = Annotated[int, Meta(ge=0)]
 Share = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{6}$")]
 """A decimal string, six digits, never rounded across a line that decides something."""
+Estimated = Annotated[str, Meta(pattern=r"^[01]\.[0-9]{4}$")]
+"""A decimal string of four digits: an estimate has no more."""
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Names = dict[str, str]
 """Text by BCP 47 tag."""
@@ -256,6 +258,28 @@ class WinnerResult(Flips, frozen=True, kw_only=True):
     decided_by: str | None
 
 
+class Projected(Struct, frozen=True):
+    """A projected share of all votes with the ends of its interval."""
+
+    share: Estimated
+    lower: Estimated
+    upper: Estimated
+
+
+class Projection(Struct, frozen=True, kw_only=True):
+    """A projection of the votes that are still out. It is no count and decides nothing; docs/projection.md says how it is made.
+
+    ``interval``: how often it is meant to hold the end; ``areas``: how many it rests on; ``counted``: share of the votes expected.
+    """
+
+    method: str
+    interval: str
+    areas: Number
+    votes_expected: Number
+    counted: Estimated
+    selections: dict[str, Projected]
+
+
 class ContestResult(Struct, frozen=True, kw_only=True):
     """One contest. Under embargo it has ``embargoed_until`` and only the areas that are released before the whole."""
 
@@ -268,6 +292,7 @@ class ContestResult(Struct, frozen=True, kw_only=True):
     outstanding: Outstanding | None = None
     apportionment: ApportionmentResult | None = None
     winner: WinnerResult | None = None
+    projection: Projection | None = None
     frozen: FrozenMark | None = None
 
 

@@ -21,6 +21,7 @@ from tallyroom.results.flags import ShownFlag
 from tallyroom.results.ledger import corrections_document, ledger_document
 from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.outcome.outstanding import Issued, issued_by_area
+from tallyroom.results.projection import Projector
 from tallyroom.results.register import Expectation, expectations
 from tallyroom.results.release import Releases
 from tallyroom.results.standing import Standings, standings
@@ -62,6 +63,7 @@ class Deriver:
         self.watched: list[ShownFlag] = []  # every flag as of the last time, those under embargo as well
         self._rules = {name: Outcomes(plan, contest, self._expected[name]) for name, contest in plan.contests.items()}
         self._lines = {name: lines_of(contest.contest.rule) for name, contest in plan.contests.items()}
+        self._projectors = {name: Projector(contest, self._expected[name]) for name, contest in plan.contests.items()}
         self._outcomes: dict[str, ContestOutcome] = {}
         self._releases = Releases(plan)
         self._sections = Sections()
@@ -222,6 +224,7 @@ class Deriver:
             "leading": leading(contest, row),
             "corrections": corrections_document(contest, row, (outcome.problem, outcome.made), corrections),
             **outcome.members(),
+            "projection": self._projectors[contest.id].project(lambda area: self._row(contest, area, facts)),
             **_frozen(contest, root, facts),
         }
 
