@@ -58,6 +58,7 @@ async def test_every_snapshot_of_a_night_is_as_described(name: str, tallyroom_ni
             f"{base}/{night.election}/corrections": "CorrectionsList",
             f"{base}/{night.election}/units-apart": "UnitsApartList",
             f"{base}/{night.election}/history": "HistoryList",
+            f"{base}/{night.election}/units/{night.definition.units[0].id}": "UnitPage",
         }.items():
             assert faults(component_validator(schema), await read(address)) == [], address
 

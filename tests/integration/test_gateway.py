@@ -265,7 +265,9 @@ async def test_a_client_that_stops_reading_is_cut_and_others_are_not_held_up() -
     registry = CollectorRegistry()
     metrics, hub = gateway_metrics(registry), Hub()
     door = Doorkeeper(Access(), KeyRing(), metrics)
-    app = Gateway(ELECTION, Showing(hub), Streams(hub, metrics, door, heartbeat=0.2, patience=0.5), metrics, door)
+    app = Gateway(
+        ELECTION, Showing(hub, MemoryStore()), Streams(hub, metrics, door, heartbeat=0.2, patience=0.5), metrics, door
+    )
     port = free_port()
     server = http_server(app, "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())

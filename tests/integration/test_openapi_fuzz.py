@@ -42,6 +42,7 @@ KNOWN = {
     "contest": "list",
     "area": "R",
     "level": "country",
+    "unit": "u1",
 }
 """A value of each parameter that leads somewhere: by chance alone every request would be a 404."""
 
@@ -122,7 +123,7 @@ async def serving(folder: Path) -> AsyncIterator[Running]:
 def judge(seen: dict[str, set[int]], good: int) -> None:
     """Both what is there and what is not was asked for."""
     assert seen["/"] == {200}
-    for resource in ("definition", "snapshot", "stream", "corrections", "units-apart"):
+    for resource in ("definition", "snapshot", "stream", "corrections", "units-apart", "units/{unit}"):
         assert {200, 404} <= {200 if status == good else status for status in seen[f"{BASE}/{resource}"]} <= {200, 404}
 
 

@@ -12,8 +12,9 @@ from tallyroom.domain.election import Definition
 from tallyroom.gateway import run_gateway
 from tallyroom.night.night import free_port
 from tallyroom.settings import Access, Settings
-from tallyroom.store import MemoryStore, RevisionStore
+from tallyroom.store import MemoryStore
 from tests.support.revisions import ELECTION, Press
+from tests.support.store_fixtures import AnyStore
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    store: RevisionStore | None = None, access: Access | None = None, environment: str = "simulation"
+    store: AnyStore | None = None, access: Access | None = None, environment: str = "simulation"
 ) -> AsyncIterator[Running]:
     """A running gateway over this store (None: a memory store); its press has published nothing yet.
 

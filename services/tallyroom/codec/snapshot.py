@@ -220,6 +220,50 @@ class UnitsApartList(Struct, frozen=True, kw_only=True):
     stale_since: Time | None = None
 
 
+class UnitDefined(Struct, frozen=True, kw_only=True):
+    """A unit as the definition has it."""
+
+    id: str
+    names: Names
+    kind: str
+    voters_registered: Number | None
+
+
+class UnitParts(Struct, frozen=True):
+    """How many parts of the unit are in its figures."""
+
+    reported: Number
+    expected: Number
+
+
+class UnitReturn(Struct, frozen=True, kw_only=True):
+    """The unit's newest accepted report in a contest. Figures are there only while they are in the totals."""
+
+    contest: str
+    area: str
+    count_group: str | None
+    state: Literal[
+        "expected", "closed", "counted", "partial", "held", "annulled", "not_opened", "cancelled", "retracted", "embargoed",
+        "frozen",
+    ]  # fmt: skip
+    version: Number | None = None
+    kind: str | None = None
+    reported_at: Time | None = None
+    parts: UnitParts | None = None
+    voters_registered: Number | None = None
+    ballots: Figures = {}
+    counts: Figures = {}
+
+
+class UnitPage(Struct, frozen=True, kw_only=True):
+    """A unit and what it said."""
+
+    election: str
+    revision: Number
+    unit: UnitDefined
+    contests: list[UnitReturn]
+
+
 class HistoryEntry(Struct, frozen=True, kw_only=True):
     """A revision that was shown. ``contests``: those that it changed."""
 

@@ -22,12 +22,14 @@ from tallyroom.gateway.problem import Problem, no_such_path, nothing_yet, wrong_
 from tallyroom.gateway.query import flag, number, parameters, snapshot_filter
 from tallyroom.gateway.representation import Shelf, State
 from tallyroom.gateway.stream import Streams
+from tallyroom.gateway.units import Units, UnitStore
 from tallyroom.telemetry.metrics import GatewayMetrics
 
 _METHODS: Final = frozenset({"GET", "HEAD"})
 _ELECTION: Final = "/v1/elections/{election}"
 _STATIC: Final = "/static/{file}"
 _SNAPSHOT: Final = f"{_ELECTION}/snapshot"
+_UNIT: Final = f"{_ELECTION}/units/{{unit}}"
 _STREAM: Final = f"{_ELECTION}/stream"
 TEMPLATES: Final[dict[str, KeyScope | None]] = {
     "/": None,
@@ -37,6 +39,7 @@ TEMPLATES: Final[dict[str, KeyScope | None]] = {
     f"{_ELECTION}/definition": KeyScope.SNAPSHOT,
     f"{_ELECTION}/history": KeyScope.SNAPSHOT,
     **{f"{_ELECTION}/{name}": KeyScope.SNAPSHOT for name in LISTS},
+    _UNIT: KeyScope.SNAPSHOT,
     _SNAPSHOT: KeyScope.SNAPSHOT,
     _STREAM: KeyScope.STREAM,
 }
@@ -46,8 +49,9 @@ TEMPLATES: Final[dict[str, KeyScope | None]] = {
 class Showing:
     """What the routes read: the feed's state, and the resources made from it so far."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, store: UnitStore) -> None:
         self.hub = hub
+        self.units = Units(store)
         self.shelf = Shelf()
         self.history = History()
         self.definitions = Shelf(most_entries=4)  # large, and the same for many revisions: kept apart
@@ -139,6 +143,8 @@ class Gateway:
             return _STREAM
         if path.startswith("/static/"):
             return _STATIC
+        if path.startswith(f"/v1/elections/{self._election}/units/"):
+            return _UNIT
         found = path.replace(f"/v1/elections/{self._election}/", f"{_ELECTION}/", 1)
         return found if found in TEMPLATES else "other"
 
@@ -149,6 +155,7 @@ class Gateway:
             *(Route(f"/static/{name}", Served(file)) for name, file in files.items() if name != "index.html"),
             Route("/v1/openapi.json", Served(Resource(openapi.encoded(), representation.JSON))),
             Route("/v1/elections", _Route(self._elections)),
+            Route("/v1/elections/{election}/units/{unit:path}", _Route(self._unit)),
             Route("/v1/elections/{election}/{resource}", _Route(self._of_election)),
         ]
         handlers = {HTTPException: _unmatched}
@@ -161,16 +168,26 @@ class Gateway:
         state = self._showing.state
         return self._showing.shelf.get("elections", lambda: representation.elections(state))
 
+    def _ours(self, election: str) -> None:
+        if election != self._election:
+            detail = f"This gateway serves {self._election}, not {election!r}."
+            raise Problem(404, "unknown-election", "Unknown election", detail, {"known": [self._election]})
+
+    async def _unit(self, scope: Scope) -> Resource:
+        given = scope["path_params"]
+        self._ours(given["election"])
+        parameters(scope["query_string"], ())
+        state, key = self._showing.state, ("unit", given["unit"])
+        found = self._showing.shelf.known(key)
+        if found is None:
+            found = await self._showing.units.find(state, given["unit"])
+            if self._showing.current is state:  # else it belongs to a revision that is shown no more
+                self._showing.shelf.get(key, lambda: found)
+        return found
+
     async def _of_election(self, scope: Scope) -> Resource:
         given = scope["path_params"]
-        if given["election"] != self._election:
-            raise Problem(
-                404,
-                "unknown-election",
-                "Unknown election",
-                f"This gateway serves {self._election}, not {given['election']!r}.",
-                {"known": [self._election]},
-            )
+        self._ours(given["election"])
         resource, query = given["resource"], scope["query_string"]
         if resource == "definition":
             return self._definition(query)

@@ -20,6 +20,7 @@ from tallyroom.codec.snapshot import (
     Snapshot,
     StreamCondition,
     StreamRevision,
+    UnitPage,
     UnitsApartList,
 )
 
@@ -43,12 +44,15 @@ _PROBLEMS: Final = {
     403: ("Forbidden", "The key does not have the scope (`scope-missing`)."),
     404: (
         "NotFound",
-        "No such path, or a value that the definition does not have (`not-found`, `unknown-election`, `unknown-contest` ...).",
+        "No such path, or a value that the definition does not have (`not-found`, `unknown-election`, `unknown-unit` ...).",
     ),
     410: ("Gone", "Further back than this gateway remembers (`too-old`)."),
     405: ("MethodNotAllowed", "Everything is read-only (`method-not-allowed`)."),
     429: ("TooMany", "Too many requests or streams (`too-many-requests`, `too-many-streams`)."),
-    503: ("Unavailable", "Nothing published yet, or no room for another stream (`no-revision`, `streams-full`)."),
+    503: (
+        "Unavailable",
+        "Nothing published yet, or no room for another stream (`no-revision`, `streams-full`, `not-current`).",
+    ),
 }
 
 
@@ -76,7 +80,7 @@ def document() -> Node:
 def _schemas() -> Node:
     types: list[type[msgspec.Struct]] = [
         Snapshot, StreamRevision, StreamCondition, Elections, Problem, DefinitionWire, CorrectionsList, UnitsApartList,
-        HistoryList,
+        HistoryList, UnitPage,
     ]  # fmt: skip
     made = components(types, "#/components/schemas/{name}")
     for name in ("Definition", "Contest"):  # ?units=false leaves them out
@@ -95,13 +99,7 @@ def _key_scheme() -> Node:
 
 
 def _election() -> Node:
-    return {
-        "name": "election",
-        "in": "path",
-        "required": True,
-        "description": "Id of the election, as /v1/elections lists it.",
-        "schema": {"type": "string", "minLength": 1},
-    }
+    return _in_path("election", "Id of the election, as /v1/elections lists it.")
 
 
 def _header(text: str, kind: str = "string") -> Node:
@@ -123,7 +121,10 @@ def _paths() -> Node:
     base = "/v1/elections/{election}"
     return {
         "/": _get("page", "A page that shows the night and moves by itself.", "text/html", {"type": "string"}, _OPEN),
-        "/static/{file}": {**_get("file", "A file of the page.", "*/*", {}, (*_OPEN, 404)), "parameters": [_file()]},
+        "/static/{file}": {
+            **_get("file", "A file of the page.", "*/*", {}, (*_OPEN, 404)),
+            "parameters": [_in_path("file", "Name of the file.")],
+        },
         "/v1/openapi.json": _get("openapi", "This document.", JSON, {"type": "object"}, _OPEN),
         "/v1/elections": _get(
             "elections", "The elections that are served here.", JSON, _schema("Elections"), (400, 401, 403, 429, 503)
@@ -148,6 +149,10 @@ def _paths() -> Node:
             _get("history", "The revisions that this gateway has shown.", JSON, _schema("HistoryList"), (*_ALL, 410)),
             _parameter("since", "Only revisions after this one.", {"type": "integer", "minimum": 0}),
         ),
+        f"{base}/units/{{unit}}": {
+            **_get("unit", "A unit, and its newest accepted report in each contest.", JSON, _schema("UnitPage"), _ALL),
+            "parameters": [_ELECTION, _in_path("unit", "Id of the unit, as the definition lists it.")],
+        },
         f"{base}/stream": _of_election(
             _get("stream", _STREAM, "text/event-stream", {"type": "string"}, _ALL),
             _parameter(
@@ -185,8 +190,9 @@ def _parameter(name: str, text: str, schema: Node, **more: Any) -> Node:
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema, **more}
 
 
-def _file() -> Node:
-    return {"name": "file", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+def _in_path(name: str, text: str) -> Node:
+    schema = {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 
 def encoded() -> bytes:

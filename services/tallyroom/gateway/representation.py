@@ -52,6 +52,10 @@ class Shelf:
             self._bytes -= dropped.size
         return made
 
+    def known(self, key: Hashable) -> Resource | None:
+        """The resource of this key, None if nobody has asked for it yet."""
+        return self._entries.get(key)
+
     def clear(self) -> None:
         """Forget everything: the state changed."""
         self._entries.clear()

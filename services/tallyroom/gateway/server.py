@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -16,6 +16,7 @@ from tallyroom.gateway.app import Showing, build_app
 from tallyroom.gateway.feed import Feed, Published
 from tallyroom.gateway.hub import Hub
 from tallyroom.gateway.keyring import KeyRing
+from tallyroom.gateway.units import UnitStore
 from tallyroom.settings import DEFAULT_OPS_PORT, Settings
 from tallyroom.telemetry.logs import get_logger
 from tallyroom.telemetry.metrics import GatewayMetrics, gateway_metrics, new_registry
@@ -30,11 +31,15 @@ class ServerFailed(TallyroomError):
     """The HTTP server ended by itself."""
 
 
-async def run_gateway(settings: Settings, definition: Definition, store: Published, stop: asyncio.Event) -> None:
+class GatewayStore(Published, UnitStore, Protocol):
+    """What a gateway needs of a store: published revisions, and single units."""
+
+
+async def run_gateway(settings: Settings, definition: Definition, store: GatewayStore, stop: asyncio.Event) -> None:
     """Serve this election until ``stop`` is set. Raises SettingError for a taken port, ServerFailed."""
     registry = new_registry("gateway")
     metrics = gateway_metrics(registry)
-    showing = Showing(Hub())
+    showing = Showing(Hub(), store)
     access = settings.access
     keys = KeyRing(access.keys)
     keys.load()
