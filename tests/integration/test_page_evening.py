@@ -85,7 +85,7 @@ async def test_what_the_authority_declared_stands_beside_what_is_computed(runnin
 
 async def test_districts_are_open_decided_or_declared_and_can_be_picked(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
-    assert await words(window, "#districts .pill") == ["○ open", "✓ declared"]
+    assert await words(window, "#districts .pill") == ["○ open", "✓ declared", "✕ called: Amanat"]
     assert await words(window, "#districts .choices button") == ["All 2", "Open 1", "Decided 1"]
     await window.value("document.querySelectorAll('#districts .choices button')[1].focus()")
     await window.value("document.activeElement.click()")
@@ -106,9 +106,26 @@ async def test_corrections_are_shown_with_old_and_new_and_never_as_markup(runnin
 
 async def test_what_was_decided_and_what_a_correction_opened_again(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
-    now, undone = await words(window, "#decided ol li > span")
+    now, undone = await words(window, "#decided ol[data-key=newest] li > span")
     assert now == "Amanat is over 20 % (4 of 10 stations)"
     assert undone.startswith("Open again by a correction: Amanat stays under 20 % (decided 19 Mar")
+
+
+async def test_a_call_is_the_newsrooms_and_the_count_may_contradict_it(running: Running, window: Browser) -> None:
+    await opened(running, window, evening.documents())
+    (line,) = await words(window, "#decided ol[data-key=calls] li > span")
+    assert line == "Contest d-1: Amanat. The count contradicts it. By our correspondent."
+    assert await words(window, "#decided h3") == ["Called by the newsroom, not by the count"]
+
+
+async def test_figures_that_stand_still_say_so_and_why(running: Running, window: Browser) -> None:
+    await opened(running, window, evening.documents())
+    assert await words(window, ".notice") == []
+    await running.press.publish({"contest:list": {**evening.the_list(), "frozen": evening.frozen()}})
+    await window.until("document.querySelectorAll('#contest .notice').length", 1)
+    (notice,) = await words(window, ".notice")
+    assert notice.startswith("These figures stand still since 19 Mar, 20:45")
+    assert notice.endswith("A source is being looked at.")
 
 
 async def test_stations_in_no_total_and_doubts_are_named_with_their_reason(running: Running, window: Browser) -> None:

@@ -166,6 +166,21 @@ def apart() -> dict[str, Any]:
     return {"contest": "list", "count": 2, "states": {"held": 1, "waiting": 1}, "units": units}
 
 
+def call() -> dict[str, Any]:
+    """The newsroom called a district that the count gives to somebody else."""
+    about = {"contest": "d-1", "area": "T-D1", "selection": "amanat", "called_at": "2030-03-19T15:40:00Z"}
+    return {**about, "text": {"en": "By our correspondent."}, "stands": "contradicted"}
+
+
+def frozen() -> dict[str, Any]:
+    """What a contest carries while its figures stand still."""
+    return {
+        "since": "2030-03-19T15:45:00Z",
+        "text": {"en": "A source is being looked at."},
+        "as_of": {"events": {"0": 1}},
+    }
+
+
 def flag() -> dict[str, Any]:
     """A doubt about a station's figures."""
     about = {"code": "swing", "contest": "list", "area": "T-A1", "unit": "SIM-1", "text": "Amanat: 0.20, before 0.80"}
@@ -186,6 +201,7 @@ def documents() -> dict[str, Any]:
         "beside:decided": {"decided": {"list": [decided()]}},
         "beside:units_apart": {"units_apart": [apart()]},
         "beside:flags": {"flags": {"open": {"swing": 1}, "settled": {}, "listed": [flag()]}},
+        "beside:calls": {"calls": [call()]},
         "contest:list": the_list(),
         "contest:d-1": district("d-1", "decided"),
         "contest:d-2": district("d-2", "open"),

@@ -1,5 +1,5 @@
 // The areas below the whole of a contest, and contests that are neither the first nor a district.
-import { chip, el, progress, render, table } from "./dom.js";
+import { chip, el, pill, progress, render, table } from "./dom.js";
 import { leadingOf, linesOf, outOf } from "./model.js";
 import { named, number, percent, text } from "./texts.js";
 
@@ -14,7 +14,7 @@ export function drawAreas(section, view) {
     const lead = leadingOf(area, contest, language);
     const done = `${number(area.units_reported, language)}\u00a0/\u00a0${number(area.units_expected, language)}`;
     return el("tr", { key: area.area },
-      el("th", { scope: "row" }, named(areaNames.get(area.area), language, area.area)),
+      el("th", { scope: "row" }, named(areaNames.get(area.area), language, area.area), area.frozen ? pill("open", text(language, "frozen")) : null),
       el("td", {}, lead.colour ? chip(lead.colour) : null, lead.label),
       el("td", { class: "number" }, percent(lead.share, language, linesOf(contest))),
       el("td", { class: "number wide" }, percent(area.turnout_reported, language)),

@@ -9,7 +9,15 @@ export function drawContest(section, view) {
   const heading = el("div", { class: "heading" },
     el("h2", { id: "contest-title" }, named(contest.names, language, contest.id)),
     el("span", { class: "status" }, text(language, `status|${found.status}`)));
-  render(section, heading, root ? counted(view) : embargo(view));
+  render(section, heading, frozenNotice(found.frozen ?? root?.frozen, view), root ? counted(view) : embargo(view));
+}
+
+/** The operators hold the figures as they were: since when, and the public text. */
+export function frozenNotice(frozen, { language, zone }) {
+  if (!frozen) return null;
+  const why = named(frozen.text, language);
+  return el("p", { key: "frozen", class: "notice", role: "status" },
+    el("strong", {}, text(language, "frozenSince", { time: time(frozen.since, language, zone) })), why ? ` ${why}` : "");
 }
 
 /** Nothing may be shown yet: when it will be. */

@@ -1,5 +1,6 @@
 // Contests of one seat as cards: who leads or won, by how much, whether it is decided, and what the authority declared.
 import { chip, el, pill, progress, render, safeColour } from "./dom.js";
+import { frozenNotice } from "./contest.js";
 import { linesOf, longName, outOf, partyName, shortName } from "./model.js";
 import { named, number, percent, text } from "./texts.js";
 
@@ -41,9 +42,9 @@ function card(view, state) {
   const ordered = contest.selections.filter((item) => !["against_all", "other", "blank"].includes(item.role)).sort((a, b) => (root.counts[b.id] ?? 0) - (root.counts[a.id] ?? 0));
   const counted = (root.share_denominator?.value ?? 0) > 0;
   const done = outOf(root.units_reported, root.units_expected, language);
-  return el("article", { key: contest.id, class: `card ${state}` }, title,
+  return el("article", { key: contest.id, class: `card ${state}` }, title, frozenNotice(found.frozen ?? root.frozen, view),
     counted ? ordered.slice(0, 2).map((item) => candidate(view, item)) : el("p", { class: "quiet" }, text(language, "noShares")),
-    el("p", { class: "foot" }, outcome(view, state), el("span", { class: "quiet" }, margin(view))),
+    el("p", { class: "foot" }, outcome(view, state), called(view), el("span", { class: "quiet" }, margin(view))),
     progress(root.units_reported, root.units_expected, `${text(language, "reported")}: ${done}`),
     el("p", { class: "quiet" }, done));
 }
@@ -72,6 +73,12 @@ function outcome({ contest, found, declared, language }, state) {
   }
   if (!found.winner?.selection) return el("span");
   return state === "decided" ? pill("in", text(language, "winnerDecided")) : pill("open", text(language, "winnerOpen"));
+}
+
+/** Called by the newsroom: its own word, beside what the count says. */
+function called({ contest, calls, language }) {
+  return calls.filter((item) => item.contest === contest.id).map((item) =>
+    pill(item.stands === "contradicted" ? "out" : "plain", `${text(language, "called")}: ${shortName(contest.byId.get(item.selection) ?? { id: item.selection }, language)}`));
 }
 
 function margin({ found, language }) {

@@ -111,6 +111,7 @@ function drawNow() {
   if (!state || !definition) return;
   const shared = {
     definition, language, zone: definition.time_zones?.[0], areaNames: definition.areaNames, declared: state.declared ?? [], decided: state.decided ?? {},
+    calls: state.calls ?? [],
   };
   const found = new Map(state.contests.map((contest) => [contest.contest, contest]));
   const views = definition.contests.filter((contest) => found.has(contest.id)).map((contest) => viewOf(contest, found.get(contest.id), shared));
@@ -129,7 +130,7 @@ function drawSections([first, ...others], shared) {
   drawHouse(byId("house"), body, definition.bodies?.find((item) => item.id === body?.body) ?? {}, first);
   drawTurnout(byId("turnout"), state.turnout, state.turnout_by_area, first);
   drawEstimates(byId("estimates"), state.estimates, first);
-  drawDecided(byId("decided"), state.decided, [first, ...others]);
+  drawDecided(byId("decided"), state.decided, shared.calls, [first, ...others]);
   drawDeclared(byId("declared"), [first, ...others], shared);
   drawDistricts(byId("districts"), others.filter((view) => isDistrict(view.contest)), draw);
   drawOthers(byId("others"), others.filter((view) => !isDistrict(view.contest)));

@@ -71,6 +71,8 @@ export const en = {
     unknown_unit: "unknown station", wrong_source: "another source's station", unknown_source: "unknown source", schema: "not a report", equivocation: "two reports under one version",
   },
   bulletinAgrees: "Last bulletin and count agree in {n} of {m} areas.",
+  frozen: "frozen", frozenSince: "These figures stand still since {time}.", called: "called", calledTitle: "Called by the newsroom, not by the count",
+  stands: { agrees: "Nothing outstanding can change it.", open: "By the count still open.", contradicted: "The count contradicts it." },
   method: { exit_poll: "exit poll", projection: "projection", quick_count: "quick count", poll: "poll" },
   parties: { INDEPENDENT: "Self-nominated" },
   status: {

@@ -71,6 +71,8 @@ export const kk = {
     unknown_unit: "белгісіз учаске", wrong_source: "басқа дереккөздің учаскесі", unknown_source: "белгісіз дереккөз", schema: "хабарлама емес", equivocation: "бір нұсқамен екі хабарлама",
   },
   bulletinAgrees: "Соңғы хабарлама мен санақ {m} аумақтың {n} бірінде сәйкес.",
+  frozen: "тоқтатылған", frozenSince: "Бұл деректер {time} бастап тоқтатылған.", called: "аталды", calledTitle: "Санақ емес, редакция атағаны",
+  stands: { agrees: "Қалған бюллетеньдер мұны өзгертпейді.", open: "Санақ бойынша әлі шешілмеген.", contradicted: "Санақ бұған қайшы." },
   method: { exit_poll: "экзитпол", projection: "болжам", quick_count: "жедел санақ", poll: "сауалнама" },
   parties: { INDEPENDENT: "Өзін-өзі ұсынғандар" },
   status: {

@@ -71,6 +71,8 @@ export const ru = {
     unknown_unit: "неизвестный участок", wrong_source: "участок другого источника", unknown_source: "неизвестный источник", schema: "не сообщение", equivocation: "два сообщения под одной версией",
   },
   bulletinAgrees: "Последнее сообщение и подсчёт сходятся на территориях: {n} из {m}.",
+  frozen: "остановлено", frozenSince: "Эти данные остановлены с {time}.", called: "назван", calledTitle: "Названо редакцией, а не подсчётом",
+  stands: { agrees: "Оставшиеся бюллетени этого не изменят.", open: "По подсчёту ещё не решено.", contradicted: "Подсчёт этому противоречит." },
   method: { exit_poll: "экзитпол", projection: "прогноз", quick_count: "быстрый подсчёт", poll: "опрос" },
   parties: { INDEPENDENT: "Самовыдвиженцы" },
   status: {
