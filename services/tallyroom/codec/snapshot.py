@@ -259,6 +259,7 @@ class UnitPage(Struct, frozen=True, kw_only=True):
     """A unit and what it said."""
 
     election: str
+    environment: Environment
     revision: Number
     unit: UnitDefined
     contests: list[UnitReturn]

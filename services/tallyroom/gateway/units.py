@@ -66,6 +66,7 @@ class Units:
             raise _not_now("The store does not answer.") from error
         body = {
             "election": edition.head.election,
+            "environment": edition.head.environment,
             "revision": edition.number,
             "unit": _defined(plan, unit),
             "contests": [_returned(edition, leaf, found) for leaf, found in zip(leaves, states, strict=True)],
