@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from tallyroom.codec.events import encode_event
 from tallyroom.desk.api import DeskApi
 from tallyroom.desk.book import CaseState
 from tallyroom.desk.service import DeskService
+from tallyroom.domain.election import Definition
 from tallyroom.gateway.keyring import KeyRing
 from tallyroom.log import SqliteLog
 from tallyroom.producer.entries import entries_of
@@ -55,10 +56,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, keyed: bool = True) -> AsyncIterator[Served]:
+async def served(folder: Path, *, keyed: bool = True, definition: Definition | None = None) -> AsyncIterator[Served]:
     """A desk over a log in a file, with a key for the desk and one for readers."""
     log = SqliteLog(folder / "log.sqlite3")
-    desk = await DeskRoom(ruled(), log).open()
+    desk = await DeskRoom(definition or ruled(), log).open()
     made = tuple(
         ApiKey(id="00000001", name=name, sha256=digest(name), scopes=(scope,), created=datetime.now(UTC))
         for name, scope in KEYS.items()
@@ -161,3 +162,18 @@ async def test_the_service_follows_the_log_until_it_is_stopped(tmp_path: Path) -
         await until(lambda: at.metric("tallyroom_quarantine_waiting", reason="accounting") == 1)
         stop.set()
         await asyncio.wait_for(running, 20)
+
+
+async def test_operators_see_what_is_under_embargo_and_readers_do_not(tmp_path: Path) -> None:
+    release = U1.event(ruled()).reported_at + timedelta(hours=1)
+    async with served(tmp_path, definition=replace(ruled(), release_at=release)) as at:
+        await at.desk.send(U1.event(ruled()))
+        assert (await at.get("/v1/board", key="reader")).status_code == 403
+        assert (await at.get("/v1/board", key=None)).status_code == 401
+        board = (await at.get("/v1/board")).json()
+    contest = next(item for item in board["contests"] if item["contest"] == "list")
+    assert contest["areas"][0]["counts"]["P"] > 0
+    assert contest["leading"] is not None
+    assert {"contest": "list", "area": "R", "until": release.isoformat().replace("+00:00", "Z")} in board["embargoed"]
+    assert board["environment"] == "test"
+    assert sum(board["as_of"]["events"].values()) == 1

@@ -12,6 +12,7 @@ from aiohttp import web
 from tallyroom.codec.apikeys import Scope
 from tallyroom.desk.acts import DeskError, Hand, People, chosen
 from tallyroom.desk.book import Book, Case, CaseState
+from tallyroom.desk.preview import Preview
 from tallyroom.desk.views import Filter, Scales, counted, listed, shown
 from tallyroom.domain.errors import TallyroomError
 from tallyroom.gateway.keyring import KeyRing
@@ -35,10 +36,12 @@ class DeskApi:
     def __init__(self, book: Book, hand: Hand, ring: KeyRing, *, keyed: bool, key: Any = None) -> None:
         self._book, self._hand, self._ring, self._keyed, self._key = book, hand, ring, keyed, key
         self._scales = Scales(book)
+        self._preview = Preview(book)
 
     def routes(self) -> Sequence[web.RouteDef]:
         """What the ops port serves beside its own."""
         return [
+            web.get("/v1/board", self._guarded(self._board)),
             web.get("/v1/quarantine", self._guarded(self._list)),
             web.get("/v1/quarantine/{at}", self._guarded(self._show)),
             web.post("/v1/quarantine/{at}/release", self._guarded(self._release)),
@@ -75,6 +78,10 @@ class DeskApi:
         if decides and request.content_type != _JSON:
             return problem(415, "media-type", f"The body is {request.content_type}.", action=f"send {_JSON}")
         return None
+
+    async def _board(self, _: web.Request) -> web.Response:
+        await self._book.follow()
+        return respond(self._preview.snapshot())
 
     async def _list(self, request: web.Request) -> web.Response:
         asked = request.query

@@ -204,6 +204,11 @@ class Deriver:
         """The contest's outcome as it was derived last."""
         return self._outcomes.get(contest)
 
+    @property
+    def releases(self) -> Releases:
+        """When what may be public, by the declarations of the facts looked at last."""
+        return self._releases
+
     def units_expected(self, contest: str) -> int:
         """Units expected in the whole contest."""
         return self._expected[contest][self.plan.contests[contest].root].units
