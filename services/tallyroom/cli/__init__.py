@@ -13,6 +13,7 @@ from tallyroom.cli import (
     desk,
     events,
     explain,
+    flags,
     keys,
     night,
     quarantine,
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (night, services, events, recordings, snapshot, results, explain, apportion, backtest, keys, desk):
+for module in (night, services, events, recordings, snapshot, flags, results, explain, apportion, backtest, keys, desk):
     app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tallyroom.codec import packed
 from tallyroom.domain.election import Definition
 from tallyroom.log.base import LogRecord
 from tallyroom.producer.entries import recorded_entries
@@ -14,7 +15,9 @@ from tallyroom.publisher.deriving import Derivation
 from tallyroom.publisher.revision import encode
 from tallyroom.recordings.format import TimedEvent
 from tallyroom.results.documents import areas_name, contest_name
+from tallyroom.results.watch import identical
 from tallyroom.store import MemoryStore
+from tallyroom.tabulation.fold import PartitionFold
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulator.owned import Owned
 
@@ -67,6 +70,8 @@ class Board:
         while not derivation.follow(view):
             await view.refresh()
         view.sum_changed()
+        states = self._owned.fold.units().items()
+        view.alike = identical(derivation.plan, ((name, packed.pack(state)) for name, state in states))
         clock = now or view.clock()
         deriver, facts = derivation.deriver, facts_of(view, clock)
         documents = deriver.documents(deriver.all_places(), facts, release=release)
@@ -91,6 +96,11 @@ class Board:
         }
         values: dict[str, Any] = msgspec.json.decode(encode(made))
         return values
+
+    @property
+    def fold(self) -> PartitionFold:
+        """What was tabulated so far."""
+        return self._owned.fold
 
     @property
     def definition(self) -> Definition:
