@@ -12,7 +12,7 @@ QUICK := tests/unit tests/property tests/contract
 # Eight equal lines are a copy; fewer are usually the shape that two calls share.
 DUPLICATE_LINES := 8
 
-.PHONY: help run install dev test quick check fuzz bench chaos kafka clean
+.PHONY: help run install dev test quick check supply fuzz bench chaos kafka clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,10 +31,10 @@ quick: $(VENV)/.installed-dev ## unit, property and contract tests without Kafka
 	@$(BIN)/python -m pytest -m "not kafka and not e2e and not chaos and not page and not slow" \
 		$(wildcard $(QUICK)) $(ARGS)
 
-check: check-style check-types check-rooms check-sizes check-copies ## style, types, room rules, size limits, copied code
+check: check-style check-types check-rooms check-sizes check-copies check-supply ## style, types, room rules, size limits, copied code, what is shipped
 
 # Targets of their own, so that `make --keep-going` names all faults of a change and not only the first.
-.PHONY: check-style check-types check-rooms check-sizes check-copies
+.PHONY: check-style check-types check-rooms check-sizes check-copies check-supply
 check-style: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
@@ -51,6 +51,12 @@ check-sizes: $(VENV)/.installed-dev
 check-copies: $(VENV)/.installed-dev
 	@$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=$(DUPLICATE_LINES) \
 		--score=n services/tallyroom
+
+check-supply: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.supply
+
+supply: $(VENV)/.installed-dev ## SBOM, licences and advisories of what is shipped, into build/ (ARGS=--required: advisories must be had)
+	@$(BIN)/python -m tests.supply $(ARGS)
 
 fuzz: $(VENV)/.installed-dev ## every parser with thousands of mangled inputs (ARGS=-k NAME for one of them)
 	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
