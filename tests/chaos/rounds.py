@@ -25,7 +25,7 @@ SERVERS: Final = ("redis", "valkey")
 SENDING_S: Final = 10.0
 ROUND_S: Final = 400.0
 QUIET: Final = 0.35
-MADE_ANEW: Final = 0.12
+MADE_ANEW: Final = 0.06
 SIGNS: Final = {
     "rollbacks": "the store went back",
     "fenced": '"answer": "FENCED"',
