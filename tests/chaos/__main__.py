@@ -2,6 +2,8 @@
 
 make chaos SEED=7 ROUNDS=3                   three rounds, of seeds 7, 8 and 9; SEED=9 alone plays the last again
 make chaos ARGS="--each"                     every fault once, alone
+make chaos ARGS=--big                        100,000 reports, everybody killed and frozen three times
+make chaos ARGS=--figures                    the times of docs/reliability.md
 make chaos ARGS="--only kill freeze"          a round for each of these
 """
 
@@ -12,31 +14,48 @@ import random
 import signal
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.chaos.epilogues import EPILOGUES
 from tests.chaos.faults import FAULTS
-from tests.chaos.rounds import Outcome, as_json, drawn, run
+from tests.chaos.figures import measured
+from tests.chaos.rounds import Outcome, as_json, big, drawn, run
 from tests.chaos.scene import servers
 
 OUT = Path("build/chaos.json")
+BIG = 100_000
 
 
 async def play(options: argparse.Namespace) -> list[Outcome]:
     """The rounds, one after the other, on one broker."""
+    if options.figures:
+        return await _figures(options.seed)
     alone = [*FAULTS, *EPILOGUES] if options.each else options.only
     kinds: list[str | None] = alone or [None] * options.rounds
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
         async with servers(Path(name) / "run") as shared:
             for number, only in enumerate(kinds):
-                outcome = await run(drawn(options.seed + number, options.reports, shared, only), shared)
+                seed = options.seed + number
+                plan = big(seed, BIG) if options.big else drawn(seed, options.reports, shared, only)
+                outcome = await run(plan, shared)
                 outcomes.append(outcome)
                 print(f"{number + 1}/{len(kinds)} {outcome.line()}", flush=True)
                 for difference in (outcome.lost + outcome.doubled)[:10]:
                     print(f"    {difference}", flush=True)
                 _write(outcomes)
     return outcomes
+
+
+async def _figures(seed: int) -> list[Outcome]:
+    with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
+        async with servers(Path(name) / "run") as shared:
+            figures = await measured(shared, seed)
+    print("\n".join(figures.lines()))
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.with_name("chaos-figures.json").write_text(json.dumps(asdict(figures), indent=1) + "\n")
+    return [Outcome(seed, "redis", [], None, lost=figures.differences)]
 
 
 def _write(outcomes: list[Outcome]) -> None:
@@ -52,6 +71,10 @@ def main() -> int:
     parser.add_argument("--reports", type=int, default=20_000, help="least number of reports of a round")
     parser.add_argument("--only", nargs="+", choices=[*FAULTS, *EPILOGUES], help="a round for each of these, alone")
     parser.add_argument("--each", action="store_true", help="a round for every fault alone")
+    parser.add_argument(
+        "--big", action="store_true", help=f"{BIG:,} reports, every tabulator killed and frozen three times"
+    )
+    parser.add_argument("--figures", action="store_true", help="measure the times of docs/reliability.md")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)

@@ -46,7 +46,7 @@ class Audience:
                     self.unanswered += bool(self.answers)  # while the gateway starts, nobody is there
                 else:
                     self._take(answer)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(max(0.1, 4 * (time.monotonic() - self._asked_at)))
                 if "stale_since" in self.latest:
                     self.stale_s += time.monotonic() - self._asked_at
 

@@ -61,10 +61,11 @@ class Material:
         return path
 
 
-def made(seed: int, reports: int, partitions: int, election: str) -> Material:
-    """At least so many records for an election of this name; the same for the same arguments."""
+def made(seed: int, reports: int, partitions: int, election: str, units: int | None = None) -> Material:
+    """About so many records for an election of this name; the same for the same arguments. ``units``: by default so many
+    that each reports seven times in both contests."""
     dice = random.Random(f"material {seed}")
-    definition = _definition(election, max(6, reports // 14))
+    definition = _definition(election, units or max(6, reports // 14))
     chain = definition_hash(definition)
     records = _shuffled(dice, list(_reports(dice, definition, reports)))
     records = list(_with_garbage(dice, records, partitions))

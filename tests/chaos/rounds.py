@@ -4,7 +4,7 @@ import asyncio
 import random
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +16,14 @@ from tallyroom.store.embedded import find_server
 from tests.chaos import faults
 from tests.chaos.epilogues import EPILOGUES
 from tests.chaos.faults import FAULTS, Fault
-from tests.chaos.lines import faketime
+from tests.chaos.lines import WORKERS, faketime
 from tests.chaos.material import made
 from tests.chaos.scene import PARTITIONS, NotHealed, Scene, Servers, scene
 from tests.chaos.verdict import Seen, Verdict, verdict_on
 
 SERVERS: Final = ("redis", "valkey")
 SENDING_S: Final = 10.0
-ROUND_S: Final = 400.0
+ROUND_S: Final = 900.0
 QUIET: Final = 0.35
 MADE_ANEW: Final = 0.06
 SIGNS: Final = {
@@ -105,6 +105,17 @@ def drawn(seed: int, reports: int, shared: Servers, only: str | None = None) -> 
     chance = dice.random()
     epilogue = "quiet_rollback" if chance < QUIET else "topic_made_anew" if chance < QUIET + MADE_ANEW else None
     return Plan(seed, reports, server, some, epilogue)
+
+
+def big(seed: int, reports: int) -> Plan:
+    """Every tabulator killed three times and frozen three times, broker and store killed, in an order of chance."""
+    dice = random.Random(seed)
+    names = [*("kill", "freeze") * 3 * len(WORKERS)]
+    targets = [name for name in WORKERS for _ in range(6)]
+    some = [replace(faults.planned(dice, n), target=t) for n, t in zip(names, targets, strict=True)]
+    some += [faults.planned(dice, name) for name in ("broker_killed", "store_cut", "storm", "store_flushed")]
+    dice.shuffle(some)
+    return Plan(seed, reports, dice.choice(SERVERS), tuple(some), "quiet_rollback", sending_s=90.0)
 
 
 def binary_of(server: str) -> Path:

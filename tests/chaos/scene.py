@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -20,7 +21,7 @@ from tallyroom.store import EmbeddedValkey
 from tallyroom.testing.kafka import KafkaBroker
 from tests.chaos.audience import Audience
 from tests.chaos.lines import PUBLISHER, WORKERS, BrokerBehindProxies, Line, faketime, lines, small_disk
-from tests.chaos.material import Material
+from tests.chaos.material import Material, Sending
 from tests.chaos.oracle import Read
 from tests.chaos.processes import Nursery, Service, nursery
 from tests.chaos.proxy import Weather, free_port
@@ -211,6 +212,30 @@ class Scene:
         finally:
             await producer.stop()
 
+    async def append(self, records: Sequence[Sending]) -> None:
+        """Write these into the log, all at once."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.servers.broker.bootstrap, enable_idempotence=True)
+        await producer.start()
+        try:
+            await _append(producer, self.topic, records)
+        finally:
+            await producer.stop()
+
+    async def settled(self) -> None:
+        """Wait until every tabulator is a member of the group and the partitions are shared out."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers.broker.bootstrap)
+        await admin.start()
+
+        async def shared() -> bool:
+            (told,) = await admin.describe_consumer_groups([f"tallyroom.{self.election}.test.tabulator"])
+            _, _, state, _, _, members, *_ = told.groups[0]
+            return state == "Stable" and len(members) == len(WORKERS)
+
+        try:
+            await until(shared, "all tabulators to be in the group")
+        finally:
+            await admin.close()
+
     async def enough_sent(self, share: float) -> None:
         """Wait until this share of the material is in the log."""
         while self.sent < share * len(self.material.records):  # noqa: ASYNC110 - the sender tells nobody
@@ -239,9 +264,7 @@ class Scene:
         return sum(service.output.read_text(errors="replace").count(event) for service in self.services.values())
 
 
-async def _append(
-    producer: AIOKafkaProducer, topic: str, chunk: Sequence[tuple[bytes | None, bytes | None, int | None]]
-) -> None:
+async def _append(producer: AIOKafkaProducer, topic: str, chunk: Sequence[Sending]) -> None:
     sent: list[Awaitable[object]] = [
         await producer.send(topic, value, key=key, partition=partition) for key, value, partition in chunk
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from tallyroom.domain.errors import StoreUnavailable
 from tallyroom.store import EmbeddedValkey, embedded
 from tallyroom.store.base import Answer
-from tests.support.store_fixtures import Stores, apply_one
+from tests.support.store_fixtures import REAL, Stores, apply_one, binary_of
 
 PARENT = """
 import asyncio, os, signal, sys
@@ -49,6 +50,45 @@ async def test_a_damaged_end_is_cut_off(
         assert (again.offset, again.epoch) == (kept, claim.epoch + 1 + times)
         assert again.fields[b"x"] == b"%d" % (kept - 1)
         server_alone.kill() if times else server_alone.stop()
+
+
+@pytest.mark.parametrize("kind", REAL)
+async def test_a_file_cut_at_any_byte_of_its_last_writes_is_repaired_and_stays_so(kind: str, tmp_path: Path) -> None:
+    """Two restarts after each cut: a file that is loaded up to the cut and then written on would fail at the second."""
+    folder, binary = tmp_path / "server", binary_of(kind)
+    server = EmbeddedValkey(folder, binary)
+    server.start()
+    stores = Stores(server.url)
+    store = stores.client()
+    claim = await store.claim(0)
+    for offset in range(4):
+        fields = {b"x": b"%d" % offset, b"t:a|b": os.urandom(24)}
+        assert await apply_one(store, (0, claim.epoch), (offset, offset + 1), fields) is Answer.OK
+    server.stop()
+    part = newest_part(folder)
+    whole = part.read_bytes()
+    left: dict[int, int] = {}
+    for cut in range(1, min(len(whole), 400)):
+        part.write_bytes(whole[:-cut])
+        assert server._repair(binary)
+        left.setdefault(part.stat().st_size, cut)
+    assert len(left) >= 3, "the cuts went through several writes"
+    saved = tmp_path / "saved"
+    part.write_bytes(whole)
+    shutil.copytree(folder, saved)
+    for size, cut in left.items():
+        shutil.rmtree(folder)
+        shutil.copytree(saved, folder)
+        part.write_bytes(whole[:-cut])
+        seen = []
+        for _ in range(2):
+            await asyncio.to_thread(server.start)
+            again = await store.claim(0)
+            assert again.fields.get(b"x", b"-1") == b"%d" % (again.offset - 1), f"{size} bytes were left"
+            seen.append(again.offset)
+            server.kill()
+        assert seen[0] == seen[1] <= 4
+    await stores.close()
 
 
 async def test_a_folder_has_one_server(
