@@ -50,7 +50,7 @@ async def play(options: argparse.Namespace) -> list[Outcome]:
 
 async def _figures(seed: int) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
-        async with servers(Path(name) / "run") as shared:
+        async with servers(Path(name) / "run", direct=True) as shared:
             figures = await measured(shared, seed)
     print("\n".join(figures.lines()))
     OUT.parent.mkdir(exist_ok=True)

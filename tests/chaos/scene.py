@@ -50,10 +50,10 @@ class Servers:
 
 
 @asynccontextmanager
-async def servers(folder: Path) -> AsyncIterator[Servers]:
-    """A broker with a way for each line, and a small disk for the store."""
+async def servers(folder: Path, *, direct: bool = False) -> AsyncIterator[Servers]:
+    """A broker with a way for each line, and a small disk for the store. ``direct``: without lines, for measuring."""
     async with AsyncExitStack() as stack:
-        found = stack.enter_context(lines())
+        found = {} if direct else stack.enter_context(lines())
         small = stack.enter_context(small_disk(folder / "disk", DISK_MB))
         for line in found.values():
             for proxy in (line.kafka, line.store):
@@ -249,7 +249,8 @@ class Scene:
             "TALLYROOM_LOG_FORMAT": "json",
         }
         line = self.servers.lines.get(name)
-        own |= line.environment() if line is not None else {"TALLYROOM_REDIS_URL": self.store.url}
+        own |= {"TALLYROOM_REDIS_URL": self.store.url, "TALLYROOM_KAFKA_URL": self.servers.broker.url}
+        own |= line.environment() if line is not None else {}
         library = faketime() if clock is not None else None
         if clock is not None and library is not None:
             clock.write_text("+0\n")

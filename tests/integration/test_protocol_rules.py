@@ -271,6 +271,18 @@ async def test_a_claim_waits_no_longer_than_it_is_told() -> None:
         await room.applier.take(0, 0.2)
 
 
+async def test_a_worker_that_reaches_its_store_no_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka would leave it what it owns for ever: it is a living member of the group."""
+    monkeypatch.setattr(Applier._retry, "__defaults__", (0.3,))
+    log = Away()
+    room = await Room(log).open(entry("u1"))
+    await room.fold()
+    log.left = 1000
+    room.store.flush()
+    with pytest.raises(LogUnavailable):
+        await asyncio.wait_for(room.applier.run(), 10)
+
+
 async def test_a_contradiction_is_not_waited_for() -> None:
     room = await Room().open(entry("u1"), entry("u2"))
     await room.fold()

@@ -5,7 +5,6 @@ again, reloaded, and the source is told where to read on. Nothing here is kept a
 """
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -33,6 +32,12 @@ WAITING_LIMIT: Final = 20_000
 
 HINT_S: Final = 0.02
 """Least time between two announcements of new totals."""
+
+CLAIMS_AT_ONCE: Final = 3
+"""More would wait for each other at the store's connection until their time is over: a claim brings a whole partition."""
+
+OUTAGE_S: Final = 30.0
+"""A worker that has not reached the store or the log for so long ends: what it holds may be within reach of another one."""
 
 AWAY_S: Final = 0.5
 """Longest pause between two questions whether store and log are back: readers wait for it as well."""
@@ -69,6 +74,7 @@ class Applier:
         self._hinted_at = 0.0
         self._fenced_in_a_row: dict[int, int] = {}
         self._seek: Seek | None = None
+        self._claims = asyncio.Semaphore(CLAIMS_AT_ONCE)
         self._logger = get_logger("tabulator")
 
     @property
@@ -85,10 +91,11 @@ class Applier:
 
     async def claim(self, partition: int) -> int:
         """Take a partition: the offset to read from. Raises StoreUnavailable, RebuildRequired."""
-        claim = await self._store.claim(partition)
-        self._metrics.claims.inc()
-        owned = Owned(claim, self._plan, self._partitions)
-        await self._recognise(owned)
+        async with self._claims:
+            claim = await self._store.claim(partition)
+            self._metrics.claims.inc()
+            owned = Owned(claim, self._plan, self._partitions)
+            await self._recognise(owned)
         known = self._acknowledged.get(partition, 0)
         if owned.next < known:
             self._metrics.store_rollbacks.inc()
@@ -257,7 +264,7 @@ class Applier:
         offset = await self._retry(lambda: self.claim(partition))
         await self._seek(partition, offset)
 
-    async def _retry(self, call: Callable[[], Awaitable[_T]], patience_s: float = math.inf) -> _T:
+    async def _retry(self, call: Callable[[], Awaitable[_T]], patience_s: float = OUTAGE_S) -> _T:
         """The call, again and again while store or log are away: nothing can be folded without them."""
         pause, until = _RETRY_S[0], time.monotonic() + patience_s
         while True:

@@ -26,8 +26,9 @@ from tallyroom.telemetry.logs import get_logger
 CLAIM_TIMEOUT_S: Final = 60.0
 """Bound on claiming all assigned partitions; Faust gives up silently after ``broker_request_timeout`` (90 s)."""
 
-PATIENCE_S: Final = 20.0
-"""How long a store or log that is away is waited for in that: a restart or a failover need not cost a worker's life."""
+PATIENCE_S: Final = 3.0
+"""How long a store or log that is away is waited for in that: a moment need not cost a worker's life. Longer would hold up the
+whole group, which waits for every member before partitions are shared out."""
 
 UNCLAIMED_S: Final = 0.05
 """Pause of a fetch that met a partition without a position."""
