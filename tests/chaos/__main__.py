@@ -30,7 +30,7 @@ BIG = 100_000
 async def play(options: argparse.Namespace) -> list[Outcome]:
     """The rounds, one after the other, on one broker."""
     if options.figures:
-        return await _figures(options.seed)
+        return await _figures(options.seed, options.quick)
     alone = [*FAULTS, *EPILOGUES] if options.each else options.only
     kinds: list[str | None] = alone or [None] * options.rounds
     outcomes: list[Outcome] = []
@@ -48,10 +48,10 @@ async def play(options: argparse.Namespace) -> list[Outcome]:
     return outcomes
 
 
-async def _figures(seed: int) -> list[Outcome]:
+async def _figures(seed: int, quick: bool) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
         async with servers(Path(name) / "run", direct=True) as shared:
-            figures = await measured(shared, seed)
+            figures = await measured(shared, seed, quick=quick)
     print("\n".join(figures.lines()))
     OUT.parent.mkdir(exist_ok=True)
     OUT.with_name("chaos-figures.json").write_text(json.dumps(asdict(figures), indent=1) + "\n")
@@ -75,6 +75,7 @@ def main() -> int:
         "--big", action="store_true", help=f"{BIG:,} reports, every tabulator killed and frozen three times"
     )
     parser.add_argument("--figures", action="store_true", help="measure the times of docs/reliability.md")
+    parser.add_argument("--quick", action="store_true", help="with --figures: not the rebuild of 100,000 units")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)

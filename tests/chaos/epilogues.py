@@ -10,7 +10,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tallyroom.log import quarantine_topic
-from tests.chaos.material import Material, made
+from tests.chaos.material import Material, made, tail
 from tests.chaos.scene import PARTITIONS, Scene, until
 from tests.chaos.verdict import Seen, Verdict, verdict_on
 
@@ -19,13 +19,15 @@ QUIET_LIMIT_S: Final = 2.0
 
 async def quiet_rollback(stage: Scene, dice: random.Random, times: dict[str, float]) -> Verdict:
     """A store that goes back on a quiet night: nothing comes that would show it, but the heartbeat."""
-    ends = await stage.ends()
     async with stage.admin() as redis:
-        for number in range(PARTITIONS):
-            if number == 0 or dice.random() < 0.5:
-                # An earlier state of the partition, as a replica that lagged would have it: nothing but its first claim.
-                await redis.delete(stage.key(number))
-                await redis.hset(stage.key(number), mapping={"epoch": "1", "off": "0"})
+        keys = [stage.key(number) for number in range(PARTITIONS) if number == 0 or dice.random() < 0.7]
+        kept = {key: await redis.dump(key) for key in keys}
+        await stage.append(tail(stage.material, dice))
+        ends = await stage.ends()
+        await until(lambda: stage.folded(ends), "the last reports of the night")
+        for key, value in kept.items():
+            await redis.restore(key, 0, value or b"", replace=True)
+    assert not await stage.folded(ends), "the rollback was healed before it could be seen"
     started = time.monotonic()
     await until(lambda: stage.folded(ends), "the rolled-back partitions to be folded again")
     times["quiet_rollback_s"] = round(time.monotonic() - started, 2)

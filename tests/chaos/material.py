@@ -122,6 +122,14 @@ def report(election: str, contest: str, unit: str, version: int, counts: Sequenc
     }  # fmt: skip
 
 
+def tail(material: Material, dice: random.Random) -> list[Sending]:
+    """Some more reports, newer than everything that was sent before."""
+    units = dice.sample(list(material.definition.contests[0].units), min(200, len(material.definition.units)))
+    version = 2000 + dice.randrange(10**6)
+    counts = [dice.randrange(300) for _ in CONTESTS["list"]]
+    return [_sending(report(material.definition.election, "list", unit, version, counts)) for unit in units]
+
+
 def _sending(made: dict[str, Any]) -> Sending:
     return Sending(f"{made['contest']}|{made['unit']}".encode(), json.dumps(made).encode())
 
