@@ -8,11 +8,17 @@ import msgspec
 
 from tallyroom.auditor.books import Books, leaf_name, sums_of
 from tallyroom.codec import packed
+from tallyroom.domain.election import Contest
 from tallyroom.results.documents import areas_name, contest_name
 from tallyroom.tabulation.audit import Book
-from tallyroom.tabulation.recount import Key, published, state
+from tallyroom.tabulation.recount import Key, Place, published, state
 
 Value = int | str | None
+
+Prefix = tuple[tuple[int, int], ...]
+"""A prefix of the log: (partition, next offset), by partition."""
+
+Sums = Mapping[Place, Mapping[str, int]]
 
 _OWN: Final = (packed.TALLIES, packed.REFUSALS, packed.DEFINITION)
 _TALLIES: Final = ("accepted", "superseded", "duplicates", "late", "decreases", "aside", "amendments")
@@ -132,36 +138,62 @@ def _number(name: str, expected: Value, found: Value) -> Iterator[Difference]:
 # -- what was published
 
 
-def revision(books: Books, head: Mapping[str, Any], documents: Mapping[str, bytes]) -> Iterator[Difference]:
+class Reading(NamedTuple):
+    """What the books say of every area, and which earlier prefixes' sums stand in places that the desk froze."""
+
+    books: Books
+    earlier: Mapping[Prefix, Sums] = {}
+
+
+def revision(reading: Reading, head: Mapping[str, Any], documents: Mapping[str, bytes]) -> Iterator[Difference]:
     """What differs in a revision whose ``as_of`` is where the books stand."""
+    books = reading.books
     yield from _events(books, head)
     for name, digest in head["documents"].items():
         data = documents.get(name)
         found_digest = None if data is None else hashlib.sha256(data).hexdigest()[: len(digest)]
         yield from _number(f"hash of document {name}", digest, found_digest)
-    shown: list[Mapping[str, Any]] = []
+    shown = shown_in(books, documents)
     hidden, embargoed = books.withheld(head["clock"])
     for contest in books.definition.contests:
-        data = documents.get(contest_name(contest.id))
-        if data is None:
+        if contest.id not in shown:
             yield Difference("document", "published", _MISSING, contest=contest.id)
             continue
-        found = msgspec.json.decode(data)
-        names = [areas_name(contest.id, parent) for parent in dict.fromkeys(contest.areas.values())]
-        areas = [area for name in names if name in documents for area in msgspec.json.decode(documents[name])]
-        shown.append({**found, "areas": areas})
-        here = {item["area"] for item in areas}
+        here = {item["area"] for item in shown[contest.id]["areas"]}
         for area in sorted(contest.areas.keys() - here - hidden[contest.id]):
             yield Difference("area", "published", _MISSING, contest=contest.id, area=area)
         for area in sorted(here & embargoed[contest.id]):
             yield Difference("area", "under embargo", "published", contest=contest.id, area=area)
-    yield from contests(books, shown)
+    yield from contests(reading, shown.values())
 
 
-def snapshot(books: Books, shown: Mapping[str, Any]) -> Iterator[Difference]:
+def shown_in(books: Books, documents: Mapping[str, bytes]) -> dict[str, Mapping[str, Any]]:
+    """The contests of a revision with their areas, as a snapshot has them."""
+    shown: dict[str, Mapping[str, Any]] = {}
+    for contest in books.definition.contests:
+        data = documents.get(contest_name(contest.id))
+        if data is not None:
+            names = [areas_name(contest.id, parent) for parent in dict.fromkeys(contest.areas.values())]
+            areas = [area for name in names if name in documents for area in msgspec.json.decode(documents[name])]
+            shown[contest.id] = {**msgspec.json.decode(data), "areas": areas}
+    return shown
+
+
+def snapshot(reading: Reading, shown: Mapping[str, Any]) -> Iterator[Difference]:
     """What differs in a snapshot as a gateway served it, whole or filtered, whose ``as_of`` is where the books stand."""
-    yield from _events(books, shown)
-    yield from contests(books, shown["contests"])
+    yield from _events(reading.books, shown)
+    yield from contests(reading, shown["contests"])
+
+
+def prefix_of(as_of: Mapping[str, int]) -> Prefix:
+    """The prefix that an ``as_of`` of the events topic names."""
+    return tuple(sorted((int(partition), offset) for partition, offset in as_of.items()))
+
+
+def frozen_prefixes(shown: Iterable[Mapping[str, Any]]) -> set[Prefix]:
+    """Prefixes of the log that areas frozen by the desk still show."""
+    marks = [area["frozen"] for contest in shown for area in contest["areas"] if area.get("frozen")]
+    return {prefix_of(mark["as_of"]["events"]) for mark in marks}
 
 
 def _events(books: Books, head: Mapping[str, Any]) -> Iterator[Difference]:
@@ -175,10 +207,11 @@ def _events(books: Books, head: Mapping[str, Any]) -> Iterator[Difference]:
         yield from _number(f"refused {code}", refusals.get(code, 0), head["quarantined"].get(code, 0))
 
 
-def contests(books: Books, shown: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
+def contests(reading: Reading, shown: Iterable[Mapping[str, Any]]) -> Iterator[Difference]:
     """What differs in contests with their areas, as a snapshot has them."""
+    books = reading.books
     defined = {contest.id: contest for contest in books.definition.contests}
-    sums, expected = books.sums(), books.expected()
+    now, expected = books.sums(), books.expected()
     for found in shown:
         contest = defined.get(found["contest"])
         if contest is None:
@@ -186,18 +219,25 @@ def contests(books: Books, shown: Iterable[Mapping[str, Any]]) -> Iterator[Diffe
             continue
         for area in found["areas"]:
             place = (contest.id, area["area"])
-            if place not in sums:
+            if place not in now:
                 yield Difference("area", None, "published", contest=contest.id, area=area["area"])
                 continue
-            if area.get("frozen") is not None:
-                continue  # it stands at offsets of its own, which its mark names (docs/desk.md)
-            for name, number in published(contest, sums[place], expected[place]).items():
-                for wrong in _number(name, number, _at(area, name)):
-                    yield wrong._replace(contest=contest.id, area=area["area"])
-            for name in ("counts", "ballots"):
-                known = {*contest.accounting.measures, *(item.id for item in contest.selections)}
-                for extra in sorted((area.get(name) or {}).keys() - known):
-                    yield Difference(f"{name}.{extra}", None, area[name][extra], contest=contest.id, area=area["area"])
+            sums: Sums = now
+            if area.get("frozen"):  # its figures stand still; what is expected of it does not
+                sums = reading.earlier[prefix_of(area["frozen"]["as_of"]["events"])]
+            for wrong in _area(contest, {**dict.fromkeys(now[place], 0), **sums.get(place, {})}, expected[place], area):
+                yield wrong._replace(contest=contest.id, area=area["area"])
+
+
+def _area(
+    contest: Contest, sums: Mapping[str, int], expected: Mapping[str, int], shown: Mapping[str, Any]
+) -> Iterator[Difference]:
+    for name, number in published(contest, sums, expected).items():
+        yield from _number(name, number, _at(shown, name))
+    known = {*contest.accounting.measures, *(item.id for item in contest.selections)}
+    for name in ("counts", "ballots"):
+        for extra in sorted((shown.get(name) or {}).keys() - known):
+            yield Difference(f"{name}.{extra}", None, shown[name][extra])
 
 
 def _at(area: Mapping[str, Any], path: str) -> Value:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +17,12 @@ import msgspec
 from tallyroom.auditor.books import Books
 from tallyroom.auditor.compare import (
     Difference,
+    Prefix,
+    Reading,
+    Sums,
+    frozen_prefixes,
     revision,
+    shown_in,
     stored_totals,
     stored_units,
     totals_names,
@@ -63,6 +68,7 @@ class Auditor:
         self._clean: dict[object, object] = {}  # what was found right last: not compared again while it is the same
         self._leaves: dict[int, tuple[str, list[Key]]] = {}  # by partition, of the definition of this chain
         self._window: dict[int, int] = {}
+        self._frozen: dict[Prefix, Sums] = {}
         self._thawed = ""  # the thawed mark whose differences are known
         self._forgiven: frozenset[str] = frozenset()
         self._logger = get_logger("auditor")
@@ -135,7 +141,9 @@ class Auditor:
         if any(as_of.get(partition, 0) < offset for partition, offset in self._showing.offsets.items()):
             self._showing = self._books()  # a revision of an earlier cut: a withdrawn one's successor
         found = [found for part in sorted(as_of) for found in await self._read(self._showing, part, as_of[part])]
-        found = found or await asyncio.to_thread(lambda: list(revision(self._showing, head, documents)))
+        if not found:
+            reading = Reading(self._showing, await self._earlier(documents))
+            found = await asyncio.to_thread(lambda: list(revision(reading, head, documents)))
         if found:
             return current.number, found
         self._clean["published"] = said.digest()
@@ -143,6 +151,17 @@ class Auditor:
             self._metrics.offset.labels(of="published", partition=str(partition)).set(offset)
         await self._revisions.audited(current.number)
         return current.number, []
+
+    async def _earlier(self, documents: Mapping[str, bytes]) -> Mapping[Prefix, Sums]:
+        """Sums of the earlier prefixes that frozen areas show, each read from the log's start, once."""
+        wanted = frozen_prefixes(shown_in(self._showing, documents).values())
+        for prefix in wanted - self._frozen.keys():
+            books = self._books()
+            for partition, offset in prefix:
+                await self._read(books, partition, offset)
+            self._frozen[prefix] = books.sums()
+        self._frozen = {prefix: sums for prefix, sums in self._frozen.items() if prefix in wanted}
+        return self._frozen
 
     # -- what is stored
 

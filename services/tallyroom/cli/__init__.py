@@ -21,6 +21,7 @@ from tallyroom.cli import (
     results,
     services,
     snapshot,
+    verify,
 )
 from tallyroom.cli.common import console
 from tallyroom.domain.errors import TallyroomError
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 for module in (night, services, events, recordings, snapshot, flags, results, explain, apportion, backtest, keys, desk):
     app.add_typer(module.app)
+app.add_typer(verify.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")
 
