@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,15 +13,17 @@ import pytest
 from redis.asyncio import Redis
 
 from tallyroom.auditor.compare import Difference
-from tallyroom.auditor.service import Auditor
+from tallyroom.auditor.service import Auditor, OtherDefinition
 from tallyroom.codec import packed
 from tallyroom.codec.events import Desk
 from tallyroom.codec.marks import Why
-from tallyroom.domain.election import Definition
+from tallyroom.domain.election import Definition, ReportingUnit
 from tallyroom.publisher.service import Publisher
+from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.recount import COUNTERS
+from tallyroom.tabulator.rebuild import Rebuild, Rebuilt
 from tallyroom.telemetry.metrics import auditor_metrics, new_registry
-from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
+from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election, with_contest
 from tests.support.publishing import TOPIC, Room, until
 from tests.support.store_fixtures import REAL, Stores
 
@@ -37,12 +40,8 @@ class Scene:
     def __init__(self, room: Room, publisher: Publisher, server: "Redis", prefix: str) -> None:
         self.room, self.publisher = room, publisher
         self.server, self._prefix = server, prefix
-        self.auditor = Auditor(
-            (room.store, room.store),
-            (room.log, TOPIC),
-            (DEFINITION, CHAIN),
-            auditor_metrics(new_registry("auditor"), lambda: 0.0),
-        )
+        self.metrics = auditor_metrics(new_registry("auditor"), lambda: 0.0)
+        self.auditor = Auditor((room.store, room.store), (room.log, TOPIC), (DEFINITION, CHAIN), self.metrics)
 
     async def send(self, *items: Sent) -> None:
         """Reports, folded and published."""
@@ -85,6 +84,12 @@ class Scene:
                 act="thaw", operators=("Aigerim", "Daniyar"), reason="the store was rebuilt",
             )
         )  # fmt: skip
+
+    async def rebuild(self, plan: Plan | None = None) -> Rebuilt:
+        """Fold the whole log anew."""
+        topics = (TOPIC, "quarantine")
+        await self.room.log.create(topics[1], 2)
+        return await Rebuild(self.room.store, (self.room.log, topics), plan or self.room.plan).run()
 
     async def figure(self) -> int:
         """Votes for P in the whole contest, as published."""
@@ -232,3 +237,67 @@ async def test_what_was_thawed_does_not_freeze_again_but_another_fault_does(scen
     assert await scene.auditor.audit() != []
     assert (await scene.room.store.mark()).frozen
     await scene.frozen()
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+async def test_a_rebuild_heals_the_store_and_a_thaw_lets_publication_go_on(scene: Scene, fault: str) -> None:
+    field, change, _ = PLANTED[fault]
+    await scene.plant(field, change)
+    assert await scene.auditor.audit() != []
+    await scene.frozen()
+    assert (await scene.rebuild()).records == len(FIRST)
+    assert await scene.auditor.audit() == []
+    assert (await scene.room.store.mark()).frozen, "only people thaw it"
+    await scene.thaw(1)
+    await scene.room.covered()
+    await until(lambda: scene.publisher.condition.ok)
+    assert await scene.figure() == 12
+    assert await scene.auditor.audit() == []
+
+
+async def test_totals_that_were_exchanged_at_the_same_offset_are_published(scene: Scene) -> None:
+    """Without a single new event: nobody waits for the next report to see a corrected figure."""
+    await scene.plant("t:list|R", PLANTED["+1"][1])
+    for unit in ("u1", "u3", "u4"):
+        await scene.room.send(Sent("inside", unit, numbers=(1, 0, 0)).event(DEFINITION))
+    wrong, _ = await scene.room.covered()
+    assert await scene.figure() == 13
+    await scene.rebuild()
+    _, documents = await scene.room.when(lambda head, _: head.revision > wrong.revision)
+    assert documents["areas:list:"][0]["counts"]["P"] == 12
+
+
+async def test_an_owner_goes_on_where_the_rebuild_stopped(scene: Scene) -> None:
+    await scene.send(Sent("list", "u4", numbers=(1, 1, 1, 1)))
+    await scene.rebuild()
+    await scene.send(Sent("list", "u4", version=2, numbers=(2, 1, 1, 1)), Sent("list", "u2", numbers=(0, 0, 0, 1)))
+    await scene.room.covered()
+    assert await scene.figure() == 14
+    assert await scene.auditor.audit() == []
+
+
+async def test_another_definition_file_judges_the_whole_log_anew(scene: Scene) -> None:
+    """A unit that the first file did not know: its report was refused, and counts after the rebuild."""
+    contest = DEFINITION.contests[0]
+    known = replace(contest, units={**contest.units, "late": "B"})
+    other = replace(with_contest(DEFINITION, known), units=(*DEFINITION.units, ReportingUnit(id="late", registered=50)))
+    await scene.room.send(Sent("list", "late", numbers=(5, 0, 0, 0)).event(with_contest(DEFINITION, contest)))
+    await scene.room.covered()
+    assert await scene.figure() == 12
+    plan = Plan(other, "1" * 64)
+    assert (await scene.rebuild(plan)).units == 3
+    meta = await scene.room.store.meta()
+    assert meta is not None
+    assert meta.definition == plan.chain
+    books = Auditor((scene.room.store, scene.room.store), (scene.room.log, TOPIC), (other, plan.chain), scene.metrics)
+    with pytest.raises(OtherDefinition):  # what was published is by the first file
+        await books.audit()
+    with pytest.raises(OtherDefinition):
+        await scene.auditor.audit()
+    await until(lambda: "no amendment leads to" in scene.publisher.condition.reason)
+    assert await scene.figure() == 12, "readers keep the last good revision until a publisher has the new file"
+    total = 0
+    for partition in (0, 1):
+        [raw] = await scene.room.store.units(partition, [b"t:list|R"])
+        total += packed.unpack(raw)[P] if raw is not None else 0
+    assert total == 17

@@ -30,7 +30,7 @@ from tallyroom.auditor.compare import (
 )
 from tallyroom.codec.marks import SHOWN, Thaw, Why
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import StoreUnavailable, TopicMissing
+from tallyroom.domain.errors import StoreUnavailable, TallyroomError, TopicMissing
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import EventLog
 from tallyroom.store.base import Cut, RevisionStore, TotalsStore
@@ -46,6 +46,16 @@ UNITS: Final = 4000
 """Unit states compared in one audit of a partition; those after them follow in the next. The store is busy for a few ms then."""
 
 _BATCH: Final = 2000
+
+
+class OtherDefinition(TallyroomError):
+    """Store or revision were made by another definition file than this auditor was given: nothing can be compared."""
+
+    def __init__(self, what: str, found: str, expected: str) -> None:
+        super().__init__(
+            f"{what} was made by definition {found[:16]}, the auditor was given {expected[:16]}.",
+            "start the auditor with the file that tabulators and publisher were started with",
+        )
 
 
 class Auditor:
@@ -82,7 +92,7 @@ class Auditor:
             started = time.monotonic()
             try:
                 await self.audit()
-            except (StoreUnavailable, TopicMissing) as error:
+            except (StoreUnavailable, TopicMissing, OtherDefinition) as error:
                 self._logger.warning("cannot audit now; trying again", error=error.what)
             took = time.monotonic() - started
             try:
@@ -113,6 +123,9 @@ class Auditor:
         if not self._partitions:
             self._partitions = await self._log.partitions(self._topic)
             self._following, self._showing = self._books(), self._books()
+        meta = await self._totals.meta()
+        if meta is not None and meta.definition != self._definition[1]:
+            raise OtherDefinition("The store", meta.definition, self._definition[1])
         bounds = await self._log.bounds(self._topic)
         for books in (self._following, self._showing):
             if any(bounds[partition].end < offset for partition, offset in books.offsets.items()):
@@ -137,6 +150,8 @@ class Auditor:
         if self._clean.get("published") == said.digest():
             return current.number, []
         head = msgspec.json.decode(current.head)
+        if head["hashes"]["configuration"] != self._definition[1]:
+            raise OtherDefinition("The published revision", head["hashes"]["configuration"], self._definition[1])
         as_of = {int(partition): offset for partition, offset in head["as_of"]["events"].items()}
         if any(as_of.get(partition, 0) < offset for partition, offset in self._showing.offsets.items()):
             self._showing = self._books()  # a revision of an earlier cut: a withdrawn one's successor

@@ -17,6 +17,7 @@ from tallyroom.cli import (
     keys,
     night,
     quarantine,
+    rebuild,
     recordings,
     results,
     services,
@@ -34,7 +35,8 @@ app = typer.Typer(
 )
 for module in (night, services, events, recordings, snapshot, flags, results, explain, apportion, backtest, keys, desk):
     app.add_typer(module.app)
-app.add_typer(verify.app)
+for module in (verify, rebuild):
+    app.add_typer(module.app)
 app.add_typer(apikeys.app, name="apikeys")
 app.add_typer(quarantine.app, name="quarantine")
 

@@ -96,6 +96,8 @@ async def _run(
         console.print(f"page      {running.url}/")
         console.print(f"snapshot  {running.url}/v1/elections/{running.election}/snapshot")
         console.print(f"metrics   {running.ops_url}/metrics")
+        if current.redis_url is None:
+            console.print(f"store     {running.redis_url}")
         await _first(stop, running, _tell(running, recording, pace, as_json))
         if not until_done and not stop.is_set():
             console.print("The night is complete; still serving. Ctrl-C ends it.")

@@ -82,6 +82,7 @@ class Publisher:
         self._sweep = Sweep(self._totals)
         self._flagged: set[tuple[Flag, str, str, int]] = set()  # about no single unit
         self._freeze = Freeze(self._revisions, metrics)
+        self._rebuilds = 0
         self._head: Head | None = None
         self._number = 0
         self._documents: dict[str, bytes] = {}
@@ -176,8 +177,8 @@ class Publisher:
 
     async def _round(self, lease: Lease, view: View) -> None:
         """One look at the totals: publish if something changed and everything may be shown."""
-        if await self._freeze.follow():
-            view.replan(self._derivation.plan)  # what was withdrawn, or repaired meanwhile, is derived anew
+        if await self._freeze.follow() or await self._rebuilt():
+            view.replan(self._derivation.plan)  # what was withdrawn or folded anew is read and derived anew
         await self._follow_store(lease)
         moved = await view.refresh()
         self._guards.moved(moved)
@@ -197,6 +198,12 @@ class Publisher:
         self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
         if self._head is not None:
             self._metrics.snapshot_age.set((self._wall() - self._head.generated_at).total_seconds())
+
+    async def _rebuilt(self) -> bool:
+        """Whether totals were exchanged since the last round: at the same offset, maybe, so that only their number tells."""
+        meta = await self._totals.meta()
+        known, self._rebuilds = self._rebuilds, meta.rebuilds if meta is not None else 0
+        return known != self._rebuilds
 
     async def _follow_store(self, lease: Lease) -> None:
         """A store that lost the last revision (flushed, replaced, rolled back) gets it back at once, whole.

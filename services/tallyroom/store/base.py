@@ -12,6 +12,10 @@ MAX_FIELDS: Final = 3000
 """Most fields of one apply or publish: the server's Lua ``unpack`` fails near 8,000 values (2 a field, plus arguments)."""
 
 
+EPOCHS_APART: Final = 1_000_000
+"""From the epoch of a hash in use to that of the one folded beside it: more claims than a rebuild can see."""
+
+
 class Answer(StrEnum):
     """The store's answer to an apply or a publish. Anything but OK means: claim again, reload, seek."""
 
@@ -31,6 +35,7 @@ class StoreMeta:
     store_id: str  # made once, when the store is first opened
     definition: str  # SHA-256 (hex) of the definition the night started from
     partitions: int
+    rebuilds: int = 0  # how often totals were exchanged for others that were folded beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,25 @@ class TotalsStore(Hints, Protocol):
         """Apply each step atomically, all sent as one pipeline; one answer a step, in order.
 
         ``MAX_FIELDS`` fields a step at most (ValueError). A lost connection is the answer LOST, never an exception.
+        """
+
+    async def begin(self, partition: int) -> Claim:
+        """An empty hash beside the partition's, to be folded from offset 0; one that a rebuild left there is removed.
+
+        Its epoch is far above that of the hash in use, so that no owner of that one can write here after the exchange.
+        Raises StoreUnavailable.
+        """
+
+    async def apply_beside(self, steps: Sequence[Apply]) -> list[Answer]:
+        """`apply`, on the hashes beside those in use."""
+
+    async def exchange(self, partition: int, epoch: int) -> Answer:
+        """Put the hash beside in the place of the one in use, at once. FENCED, EMPTY as for an apply. Raises StoreUnavailable."""
+
+    async def adopt(self, definition: str, partitions: int) -> StoreMeta:
+        """The totals are of this definition from here on: count the rebuild. Makes the meta record if there is none.
+
+        Raises StoreMismatch for another partition count, StoreUnavailable.
         """
 
     async def offsets(self) -> Mapping[int, int]:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
+from tallyroom.store.base import EPOCHS_APART, Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
 from tallyroom.store.checks import check_meta, check_size, check_steps
 
 
@@ -24,6 +24,7 @@ class _State:
 
     meta: StoreMeta | None = None
     partitions: dict[int, _Partition] = field(default_factory=dict)
+    beside: dict[int, _Partition] = field(default_factory=dict)
     lease: Lease | None = None
     lease_ends: float = 0.0
     condition: bytes | None = None
@@ -37,6 +38,18 @@ class Snapshot:
     """What a store held at one instant; opaque, for ``MemoryStore.rollback_to``."""
 
     state: _State = field(repr=False)
+
+
+def _apply(held: _Partition | None, step: Apply) -> Answer:
+    if held is None:
+        return Answer.EMPTY
+    if held.epoch != step.epoch:
+        return Answer.FENCED
+    if held.offset != step.prev:
+        return Answer.MOVED
+    held.fields.update(step.fields)
+    held.offset = step.next
+    return Answer.OK
 
 
 class MemoryStore:
@@ -69,19 +82,36 @@ class MemoryStore:
     async def apply(self, steps: Sequence[Apply]) -> list[Answer]:
         """Apply each step; one answer a step, in order. Raises ValueError beyond ``MAX_FIELDS``."""
         check_steps(steps)
-        return [self._apply(step) for step in steps]
+        return [_apply(self._state.partitions.get(step.partition), step) for step in steps]
 
-    def _apply(self, step: Apply) -> Answer:
-        held = self._state.partitions.get(step.partition)
-        if held is None:
+    async def begin(self, partition: int) -> Claim:
+        """An empty hash beside the partition's, to be folded from offset 0."""
+        held = self._state.partitions.get(partition, _Partition())
+        made = self._state.beside[partition] = _Partition(held.epoch + EPOCHS_APART)
+        return Claim(partition, made.epoch, 0, {})
+
+    async def apply_beside(self, steps: Sequence[Apply]) -> list[Answer]:
+        """`apply`, on the hashes beside those in use."""
+        check_steps(steps)
+        return [_apply(self._state.beside.get(step.partition), step) for step in steps]
+
+    async def exchange(self, partition: int, epoch: int) -> Answer:
+        """Put the hash beside in the place of the one in use, at once."""
+        made = self._state.beside.get(partition)
+        if made is None:
             return Answer.EMPTY
-        if held.epoch != step.epoch:
+        if made.epoch != epoch:
             return Answer.FENCED
-        if held.offset != step.prev:
-            return Answer.MOVED
-        held.fields.update(step.fields)
-        held.offset = step.next
+        self._state.partitions[partition] = self._state.beside.pop(partition)
         return Answer.OK
+
+    async def adopt(self, definition: str, partitions: int) -> StoreMeta:
+        """The totals are of this definition from here on. Raises StoreMismatch."""
+        found = self._state.meta or StoreMeta(uuid.uuid4().hex, definition, partitions)
+        made = replace(found, definition=definition, rebuilds=found.rebuilds + 1)
+        check_meta(made, definition, partitions)
+        self._state.meta = made
+        return made
 
     async def offsets(self) -> Mapping[int, int]:
         """Next offset of every claimed partition."""

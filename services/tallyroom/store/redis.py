@@ -5,7 +5,7 @@ Three kinds of connections, so that none waits for another: one for applies, one
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import chain
@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from tallyroom.domain.errors import StoreUnavailable
 from tallyroom.settings import StoreAccess
-from tallyroom.store.base import Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
+from tallyroom.store.base import EPOCHS_APART, Answer, Apply, Claim, Cut, Lease, Mark, Revision, StoreMeta
 from tallyroom.store.checks import check_meta, check_size, check_steps
 from tallyroom.store.hints import Listener
 from tallyroom.store.lane import ANSWER_S, Lane, Lost, Reply, accessed, packed
@@ -118,22 +118,44 @@ class RedisStore:
 
         Raises ValueError beyond ``MAX_FIELDS``, before anything is sent.
         """
+        return await self._apply(steps, self._key)
+
+    async def _apply(self, steps: Sequence[Apply], key: Callable[[int], str]) -> list[Answer]:
         if not steps:
             return []
         check_steps(steps)
         replies: list[Reply] = []
         try:
-            await self._applies.exchange([self._packed(step) for step in steps], replies)
+            await self._applies.exchange([_packed(step, key(step.partition)) for step in steps], replies)
         except Lost as error:
             self._logger.warning("no answer to an apply", steps=len(steps), answered=len(replies), error=str(error))
         answers = [_answer(reply) for reply in replies]
         return answers + [Answer.LOST] * (len(steps) - len(answers))
 
-    def _packed(self, step: Apply) -> bytes:
-        return packed(
-            "FCALL", "tallyroom_apply", 1, self._key(step.partition), step.epoch, step.prev, step.next,
-            *chain.from_iterable(step.fields.items()),
-        )  # fmt: skip
+    async def begin(self, partition: int) -> Claim:
+        """An empty hash beside the partition's, to be folded from offset 0. Raises StoreUnavailable."""
+        beside = self._beside(partition)
+        await self._others.read(packed("UNLINK", beside))
+        flat = await self._call("begin", [beside, self._key(partition)], EPOCHS_APART)
+        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Claim(partition, int(fields.pop(b"epoch")), int(fields.pop(b"off")), fields)
+
+    async def apply_beside(self, steps: Sequence[Apply]) -> list[Answer]:
+        """`apply`, on the hashes beside those in use."""
+        return await self._apply(steps, self._beside)
+
+    async def exchange(self, partition: int, epoch: int) -> Answer:
+        """Put the hash beside in the place of the one in use, at once. Raises StoreUnavailable."""
+        return _answer(await self._call("exchange", [self._beside(partition), self._key(partition)], epoch))
+
+    async def adopt(self, definition: str, partitions: int) -> StoreMeta:
+        """The totals are of this definition from here on. Raises StoreMismatch, StoreUnavailable."""
+        found = _meta_of(await self._call("adopt", [self._meta], uuid.uuid4().hex, definition, partitions))
+        if found is None:
+            raise StoreUnavailable(f"{self._meta} is damaged.", "empty the store and rebuild from the log")
+        check_meta(found, definition, partitions)
+        self._partitions = found.partitions
+        return found
 
     async def offsets(self) -> Mapping[int, int]:
         """Next offset of every claimed partition. Raises StoreUnavailable."""
@@ -165,11 +187,14 @@ class RedisStore:
 
     async def meta(self) -> StoreMeta | None:
         """Identity of the store, None if nobody opened it yet. Raises StoreUnavailable."""
-        command = packed("HMGET", self._meta, "store_id", "definition", "partitions")
+        command = packed("HMGET", self._meta, "store_id", "definition", "partitions", "rebuilds")
         return _meta_of((await self._others.read(command))[0])
 
     def _key(self, partition: int) -> str:
         return f"{self._prefix}p:{partition}"
+
+    def _beside(self, partition: int) -> str:
+        return f"{self._prefix}new:{partition}"
 
     # -- revisions
 
@@ -285,14 +310,21 @@ def _answer(reply: Reply) -> Answer:
 
 
 def _meta_of(reply: Sequence[bytes | None]) -> StoreMeta | None:
-    store_id, definition, partitions = reply
+    store_id, definition, partitions, rebuilds = reply
     if store_id is None or definition is None or partitions is None:
         return None
-    return StoreMeta(store_id.decode(), definition.decode(), int(partitions))
+    return StoreMeta(store_id.decode(), definition.decode(), int(partitions), int(rebuilds or 0))
 
 
 def _revision_of(number: bytes | None, head: bytes | None) -> Revision | None:
     return None if number is None or head is None else Revision(int(number), head)
+
+
+def _packed(step: Apply, key: str) -> bytes:
+    return packed(
+        "FCALL", "tallyroom_apply", 1, key, step.epoch, step.prev, step.next,
+        *chain.from_iterable(step.fields.items()),
+    )  # fmt: skip
 
 
 def _milliseconds(seconds: float) -> int:

@@ -29,7 +29,17 @@ local function open(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then
     redis.call('HSET', keys[1], 'store_id', args[1], 'definition', args[2], 'partitions', args[3])
   end
-  return redis.call('HMGET', keys[1], 'store_id', 'definition', 'partitions')
+  return redis.call('HMGET', keys[1], 'store_id', 'definition', 'partitions', 'rebuilds')
+end
+
+-- keys: meta; args: store_id, definition, partitions. The identity after a rebuild, maybe by another definition.
+local function adopt(keys, args)
+  local stored = redis.call('HMGET', keys[1], 'store_id', 'partitions', 'rebuilds')
+  if not stored[2] or stored[2] == args[3] then
+    redis.call('HSET', keys[1], 'store_id', stored[1] or args[1], 'definition', args[2], 'partitions', args[3],
+      'rebuilds', integer((tonumber(stored[3]) or 0) + 1))
+  end
+  return redis.call('HMGET', keys[1], 'store_id', 'definition', 'partitions', 'rebuilds')
 end
 
 -- keys: partition. Raises the epoch; a first claim writes offset 0, so that "missing" and "empty" are never the same.
@@ -39,6 +49,25 @@ local function claim(keys)
   local epoch = integer((tonumber(stored[1]) or 0) + 1)
   redis.call('HSET', key, 'epoch', epoch, 'off', stored[2] or '0')
   return redis.call('HGETALL', key)
+end
+
+-- keys: partition beside, partition in use; args: distance of the epochs. The one beside must have been removed before.
+local function begin(keys, args)
+  local epoch = (tonumber(redis.call('HGET', keys[2], 'epoch')) or 0) + args[1]
+  redis.call('HSET', keys[1], 'epoch', integer(epoch), 'off', '0')
+  return redis.call('HGETALL', keys[1])
+end
+
+-- keys: partition beside, partition in use; args: epoch. One RENAME: readers see the old hash or the new one, nothing between.
+local function exchange(keys, args)
+  local epoch = redis.call('HGET', keys[1], 'epoch')
+  if not epoch then
+    return 'EMPTY'
+  elseif epoch ~= args[1] then
+    return 'FENCED'
+  end
+  redis.call('RENAME', keys[1], keys[2])
+  return 'OK'
 end
 
 -- keys: partition; args: epoch, prev, next, field, value, field, value, ...
@@ -153,3 +182,6 @@ redis.register_function('tallyroom_publish', publish)
 redis.register_function('tallyroom_audited', audited)
 redis.register_function('tallyroom_freeze', freeze)
 redis.register_function('tallyroom_thaw', thaw)
+redis.register_function('tallyroom_begin', begin)
+redis.register_function('tallyroom_exchange', exchange)
+redis.register_function('tallyroom_adopt', adopt)
