@@ -34,7 +34,7 @@ allow tallyroom-publisher --operation Describe --topic "$EVENTS"
 allow tallyroom-auditor --operation Read --operation Describe --topic "$EVENTS"
 allow tallyroom-auditor --operation Read --operation Describe --topic "$QUARANTINE"
 
-# The desk: reads events and what was refused, writes its acts as events.
+# The desk: reads events and what was refused, writes its acts as events. `tallyroom returns` runs as this user too.
 allow tallyroom-desk --operation Read --operation Write --operation Describe --topic "$EVENTS"
 allow tallyroom-desk --operation Read --operation Describe --topic "$QUARANTINE"
 

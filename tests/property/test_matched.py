@@ -18,7 +18,7 @@ from tallyroom.tabulation.rows import Row, widened
 from tallyroom.tabulation.supersede import State
 from tallyroom.tabulation.tabulate import tabulate
 from tests.support.elections import Amend, Item, Night, Sent, election, plan_of, with_contest
-from tests.support.histories import histories, sent
+from tests.support.histories import histories, sent, successions
 from tests.support.partition import CHANGES, Change, Store, bytes_of
 
 
@@ -57,7 +57,7 @@ def from_nothing(night: Night) -> Cells:
     return plain(matched.cells)
 
 
-@given(histories(DEFINITION, 16))
+@given(st.one_of(histories(DEFINITION, 16), successions(DEFINITION)))
 def test_one_by_one_is_as_from_nothing_also_across_amendments(history: list[Item]) -> None:
     night, matched = Night(DEFINITION), Matched(plan_of(DEFINITION))
     stored: Cells = {}
@@ -167,6 +167,20 @@ def test_a_unit_counted_by_groups_is_in_when_all_its_groups_are() -> None:
         row = matched.cells.get(("groups", "R"), (0,) * width(plan.contests["groups"]))
         assert row[0] == units
     assert row == (1, 7, 6, 3, 4, 4, 2)
+
+
+def test_a_unit_that_is_corrected_brings_its_new_votes() -> None:
+    night, matched = Night(DEFINITION), Matched(plan_of(DEFINITION))
+    for item, units, votes in (
+        (FIRST, 1, 8),
+        (replace(FIRST, version=2, numbers=(5, 2, 0, 0)), 1, 5),
+        (replace(FIRST, version=3, kind="retraction"), 0, 0),
+    ):
+        night.feed(item)
+        matched.take(night.folds[0].take().units.items())
+        row = matched.cells["list", "R"]
+        assert (row[0], row[4]) == (units, votes)
+    assert not any(row)
 
 
 def test_where_only_areas_have_results_an_area_is_compared_once_it_is_complete() -> None:
