@@ -128,6 +128,18 @@ async def test_figures_that_stand_still_say_so_and_why(running: Running, window:
     assert notice.endswith("A source is being looked at.")
 
 
+async def test_kazakh_has_its_own_months_and_numbers_in_every_browser(running: Running, window: Browser) -> None:
+    await opened(running, window, evening.documents())
+    await window.value("document.querySelector('nav button[lang=kk]').click()")
+    await window.until("document.documentElement.lang", "kk")
+    (first, *_) = await words(window, "#decided time")
+    assert first.startswith("19 нау")
+    assert (
+        "20 000" in (await words(window, "#turnout tbody tr"))[0]
+        or "1 800" in (await words(window, "#turnout tbody tr"))[0]
+    )
+
+
 async def test_stations_in_no_total_and_doubts_are_named_with_their_reason(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
     held, waiting = await words(window, "#apart tbody tr")
@@ -141,8 +153,8 @@ async def test_stations_in_no_total_and_doubts_are_named_with_their_reason(runni
 
 async def test_exit_polls_stand_beside_the_count_and_apart_from_it(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
-    assert await words(window, "#estimates thead th") == ["Party", "", "Institute", "Counted so far"]
-    assert await words(window, "#estimates tbody tr:first-child td.number") == ["61.00 %", "60.00 %"]
+    assert await words(window, "#estimates thead th") == ["Party", "", "Counted so far", "Institute"]
+    assert await words(window, "#estimates tbody tr:first-child td.number") == ["60.00 %", "61.00 %"]
 
 
 async def test_before_the_release_there_is_the_turnout_and_no_figure_of_any_contest(

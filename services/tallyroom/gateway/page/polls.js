@@ -13,13 +13,13 @@ export function drawEstimates(section, estimates, view) {
   const ordered = contest.selections.filter((item) => shares(item.id).some(Boolean)).sort((a, b) => Number(polls[0].shares?.[b.id] ?? 0) - Number(polls[0].shares?.[a.id] ?? 0));
   const most = Math.max(...ordered.flatMap((item) => shares(item.id).map((share) => Number(share ?? 0))), 0.01);
   const head = [[text(language, "party")], ["", "strip wide"],
-    ...polls.map((poll) => [named(poll.names, language, poll.pollster), "number pollster"]),
-    ...(counted ? [[text(language, "countedNow"), "number pollster counted"]] : [])];
+    ...(counted ? [[text(language, "countedNow"), "number pollster counted"]] : []),
+    ...polls.map((poll) => [named(poll.names, language, poll.pollster), "number pollster"])];
   const rows = ordered.map((selection) => el("tr", { key: selection.id },
     el("th", { scope: "row" }, chip(selection.colour), shortName(selection, language)),
     el("td", { class: "strip wide", "aria-hidden": "true" }, strip(selection, polls, counted ? root : null, most, contest)),
-    polls.map((poll) => el("td", { class: "number" }, percent(poll.shares?.[selection.id], language, linesOf(contest)))),
-    counted ? el("td", { class: "number counted" }, percent(root.shares?.[selection.id], language, linesOf(contest))) : null));
+    counted ? el("td", { class: "number counted" }, percent(root.shares?.[selection.id], language, linesOf(contest))) : null,
+    polls.map((poll) => el("td", { class: "number" }, percent(poll.shares?.[selection.id], language, linesOf(contest))))));
   const about = polls.map((poll) => {
     const more = [text(language, `method|${poll.method}`), poll.sample ? text(language, "sample", { n: number(poll.sample, language) }) : null,
       poll.margin ? `±${percent(poll.margin, language)}` : null, time(poll.release_at, language, zone)].filter(Boolean).join(", ");

@@ -30,12 +30,12 @@ export function named(names, language, otherwise = "") {
 
 /** A whole number with the language's separators; a dash for what is not known. */
 export function number(value, language) {
-  return value === null || value === undefined ? "–" : new Intl.NumberFormat(language).format(value);
+  return value === null || value === undefined ? "–" : new Intl.NumberFormat(localeOf(language)).format(value);
 }
 
 /** The same with its sign: +3, −2, 0. */
 export function signed(value, language) {
-  return new Intl.NumberFormat(language, { signDisplay: "exceptZero" }).format(value);
+  return new Intl.NumberFormat(localeOf(language), { signDisplay: "exceptZero" }).format(value);
 }
 
 /** "1/20" or "0.05" as a number between 0 and 1. */
@@ -46,7 +46,7 @@ export function fraction(value) {
 
 /** A line that decides something, as it is spoken of: 5 %. */
 export function lineText(value, language) {
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(fraction(value) * 100)}\u00a0%`;
+  return `${new Intl.NumberFormat(localeOf(language), { maximumFractionDigits: 2 }).format(fraction(value) * 100)}\u00a0%`;
 }
 
 /**
@@ -60,13 +60,25 @@ export function percent(share, language, lines = []) {
   const rounded = Math.round(exact / 100);
   const crosses = [0.5, 1, ...lines].some((line) => exact < Math.round(line * 1e6) && rounded * 100 >= Math.round(line * 1e6));
   const cut = String(crosses ? Math.floor(exact / 100) : rounded).padStart(5, "0");
-  const mark = new Intl.NumberFormat(language).formatToParts(1.5).find((part) => part.type === "decimal")?.value ?? ".";
+  const mark = new Intl.NumberFormat(localeOf(language)).formatToParts(1.5).find((part) => part.type === "decimal")?.value ?? ".";
   return `${Number(cut.slice(0, -2))}${mark}${cut.slice(-2)}\u00a0%`;
 }
 
-/** Days before months, as everywhere but where "en" alone would have them. */
+/** Written like Kazakh, for browsers that come without it: spaces in numbers, a decimal comma, the day before the month. */
+const relatives = { kk: "ru" };
+
+/** The locale to format with: "en" alone would put months before days, and not every browser knows every language. */
 function localeOf(language) {
-  return language === "en" ? "en-GB" : language;
+  if (language === "en") return "en-GB";
+  return knows(language) ? language : relatives[language] ?? "en-GB";
+}
+
+const known = new Map();
+
+/** Whether the browser has the language's months: some say that they support it and write M03. */
+function knows(language) {
+  if (!known.has(language)) known.set(language, !/^M?\d+$/.test(new Intl.DateTimeFormat(language, { month: "short" }).format(new Date(0))));
+  return known.get(language);
 }
 
 /** A time in the election's zone; `given` may leave out date or zone. */
@@ -75,5 +87,10 @@ export function time(value, language, zone, { date = true, named: zoned = true }
   const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
   if (zoned) options.timeZoneName = "short";
   if (date) Object.assign(options, { day: "numeric", month: "short" });
-  return new Intl.DateTimeFormat(localeOf(language), options).format(new Date(value));
+  const at = new Date(value);
+  const months = text(language, "months").split(" ");
+  if (knows(language)) return new Intl.DateTimeFormat(localeOf(language), options).format(at);
+  const month = Number(new Intl.DateTimeFormat("en", { month: "numeric", timeZone: zone }).format(at));
+  const parts = new Intl.DateTimeFormat(localeOf(language), options).formatToParts(at);
+  return parts.map((part) => (part.type === "month" ? months[month - 1] : part.value)).join("");
 }

@@ -73,6 +73,7 @@ export const en = {
   bulletinAgrees: "Last bulletin and count agree in {n} of {m} areas.",
   frozen: "frozen", frozenSince: "These figures stand still since {time}.", called: "called", calledTitle: "Called by the newsroom, not by the count",
   stands: { agrees: "Nothing outstanding can change it.", open: "By the count still open.", contradicted: "The count contradicts it." },
+  months: "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
   method: { exit_poll: "exit poll", projection: "projection", quick_count: "quick count", poll: "poll" },
   parties: { INDEPENDENT: "Self-nominated" },
   status: {
