@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tallyroom.codec import packed
+from tallyroom.codec.events import Desk
 from tallyroom.domain.checks import problems
 from tallyroom.domain.desk import DeskRules
 from tallyroom.domain.election import Environment, Severity
@@ -163,3 +164,15 @@ def test_a_source_that_is_accepted_with_a_flag_still_makes_typing_errors() -> No
 def test_an_act_that_lacks_what_it_is_about_is_refused(changed: dict[str, str | None]) -> None:
     made = msgspec.structs.replace(act("freeze"), **changed)
     assert Told([made]).refused == [str(Refusal.SCHEMA)]
+
+
+@pytest.mark.parametrize(
+    ("written", "later", "code"), [(act("freeze"), SOUND, "source_frozen"), (act("accept_with_flag"), CROOKED, None)]
+)
+def test_a_new_owner_knows_the_acts_in_force(written: Desk, later: Sent, code: str | None) -> None:
+    """The partition changes hands between the act and what it is about."""
+    records = log_of([written, later])
+    store = Store()
+    store.run(store.claim(), records[:1])
+    refused = [str(item.refused.refusal) for step in store.run(store.claim(), records[1:]) for item in step.refused]
+    assert refused == ([] if code is None else [code])

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tallyroom.domain.events import SOFT
 from tallyroom.domain.plausibility import Flag, Plausibility
+from tallyroom.results.apart import rejected_places
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.flags import ShownFlag
 from tallyroom.results.register import Expectation
@@ -130,10 +131,12 @@ def _rejected(
 
 def _refused(plan: Plan, facts: Facts) -> Iterator[ShownFlag]:
     """Reports that were refused softly and wait for a person: in no total, but no secret either."""
+    rejected = rejected_places(facts.asides)
     for contest_id, waiting in facts.waiting.items():
         contest = plan.contests.get(contest_id)
         for item in waiting if contest is not None else ():
-            if contest is not None and item["code"] in SOFT:
+            decided = f"{item['partition']}:{item['offset']}" in rejected
+            if contest is not None and item["code"] in SOFT and not decided:
                 yield ShownFlag(
                     code=Flag(item["code"]),
                     text="A report was refused for this and waits for a decision: its figures are in no total.",

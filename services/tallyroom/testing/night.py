@@ -107,6 +107,11 @@ class ReplayedNight:
         return self._clock
 
     @property
+    def data(self) -> Path:
+        """Folder of the night's files, the embedded log among them: ``TALLYROOM_DATA`` for commands beside it."""
+        return self._night.settings.data
+
+    @property
     def services(self) -> ProcessGroup:
         """The processes of the night, to be killed, frozen or restarted: ``services["publisher"].pid``."""
         return self._night.group
