@@ -160,6 +160,9 @@ async def test_the_service_follows_the_log_until_it_is_stopped(tmp_path: Path) -
         report = Sent("list", "u1", broken="accounting").event(at.desk.plan.definition)
         await at.desk.log.append(EVENTS, entries_of(report, encode_event(report), report.reported_at, 3))
         await until(lambda: at.metric("tallyroom_quarantine_waiting", reason="accounting") == 1)
+        (case,) = at.desk.book.waiting()
+        assert (await at.post(f"/v1/quarantine/{case.at}/release")).status_code == 200
+        await until(lambda: at.metric("tallyroom_quarantine_waiting", reason="accounting") == 0)
         stop.set()
         await asyncio.wait_for(running, 20)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from tallyroom.desk.book import Book
@@ -21,6 +22,7 @@ class DeskService:
         self._book, self._metrics = book, metrics
         self._scales = Scales(book)
         self._reasons: set[str] = set()
+        self._looked: Mapping[int, int] = {}
         self._logger = get_logger("desk")
         self._said: set[str] = set()
         self.ready = False
@@ -29,7 +31,8 @@ class DeskService:
         """Follow until ``stop`` is set; a log that is away is waited for."""
         while not stop.is_set():
             try:
-                if await self._book.follow() or not self.ready:
+                await self._book.follow()
+                if self._book.offsets != self._looked:  # a request may have read on as well
                     self.look()
                 self.ready = True
             except LogError as error:
@@ -42,6 +45,7 @@ class DeskService:
 
     def look(self) -> None:
         """Count what waits, and weigh the oldest of it."""
+        self._looked = self._book.offsets
         waiting = list(self._book.waiting())
         numbers = Counter(str(case.code) for case in waiting)
         for reason in self._reasons | numbers.keys():
