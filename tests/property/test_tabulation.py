@@ -77,6 +77,26 @@ def test_what_take_gives_out_is_all_a_store_needs(
     assert summed([cells for _, cells in night.stored]) == recomputed(night.plan, night.units())
 
 
+@given(levels_and_history)
+def test_no_area_ever_has_more_units_than_are_expected(drawn: tuple[Levels, list[Item]]) -> None:
+    """Philippines 2025: files delivered twice. Whatever comes, in whatever order, however the definition is amended."""
+    levels, history = drawn
+    night = Night(ELECTIONS[levels])
+    everybody = [
+        Sent(contest.id, unit, group=group)
+        for contest in ELECTIONS[levels].contests
+        for unit in contest.units
+        for group in contest.count_groups or (None,)
+    ]
+    for item in (*everybody, *history):
+        night.feed(item)
+        cells = night.folds[0].cells()
+        for name, contest in night.plan.contests.items():
+            for area, expected in expectations(night.plan, contest).items():
+                row = cells.get((name, area), (0,) * contest.width)
+                assert sum(row[Column.COMPLETE : Column.CANCELLED + 1]) <= expected.units, (name, area)
+
+
 def test_an_amendment_does_not_swallow_totals_that_changed_in_the_same_slice() -> None:
     """The plain case of the property above: a report, then an amendment that leaves its area's cell as it is."""
     night = Night(ELECTIONS[2])

@@ -1,7 +1,7 @@
 """One partition of a totals store, and logs for it: what a tabulator folds, without log, store or loop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -17,6 +17,8 @@ from tallyroom.codec.events import (
     encode_event,
     partition_key,
 )
+from tallyroom.domain.election import Definition
+from tallyroom.domain.plausibility import Flag, Plausibility
 from tallyroom.log.base import LogRecord
 from tallyroom.store.base import MAX_FIELDS, Apply, Claim
 from tallyroom.tabulation.plan import Plan
@@ -29,7 +31,16 @@ from tests.support.elections import (
     plan_of,
 )
 
-DEFINITION: Final = election(2)
+
+def _watchful() -> Definition:
+    """A small election in which the plausibility rules look at single votes, and one of them refuses."""
+    definition = election(2)
+    settings = Plausibility(minimum=1, refuse=(Flag.EXACT_DOUBLE,))
+    contests = tuple(replace(contest, plausibility=settings) for contest in definition.contests)
+    return replace(definition, contests=contests)
+
+
+DEFINITION: Final = _watchful()
 PLAN: Final = plan_of(DEFINITION)
 ODD: Final = "e" * 64
 

@@ -35,6 +35,7 @@ class Room:
         self.log = MemoryLog()
         self.plan = plan_of(definition)
         self.keeper = Keeper(folder)
+        self.registry = new_registry("publisher")  # of the publisher that was started last
 
     async def open(self) -> "Room":
         """Create topic and store."""
@@ -61,7 +62,8 @@ class Room:
     @asynccontextmanager
     async def publishing(self, owner: str = "one") -> AsyncIterator[Publisher]:
         """A publisher that runs; it is stopped at the end, and its errors are the test's."""
-        metrics = publisher_metrics(new_registry("publisher"))
+        self.registry = new_registry("publisher")
+        metrics = publisher_metrics(self.registry)
         publisher = Publisher((self.store, self.store), (self.log, TOPIC), self.plan, self.keeper, metrics)
         stop = asyncio.Event()
         task = asyncio.create_task(publisher.run(owner, stop))

@@ -202,6 +202,16 @@ def test_silence_and_the_jump_after_it(minutes: Any, later: int, texts: list[str
     assert {flag.code for flag in flags} <= {Flag.STALL}
 
 
+def test_a_unit_is_new_once() -> None:
+    """By its first report's own time; what comes later, late or again is not new."""
+    at = night(units=3)
+    first = Sent("list", "v0", version=15, numbers=(1, 0, 0, 0))  # a report's time here is its version in minutes
+    for item in (first, replace(first, version=40), replace(first, version=12), replace(first, unit="v1", version=25)):
+        at.feed(item)
+    assert at.folds[0].heard.firsts == heard((15, 1), (25, 1)).firsts
+    assert at.folds[0].heard.late == {"list": {"cec": 1}}
+
+
 def test_partitions_are_heard_together() -> None:
     halves = [heard((0, 20), (60, 5)), heard((0, 20), (60, 5))]
     halves[0].older("list", "cec")
