@@ -4,12 +4,12 @@ Bulletins say how many ballots were issued (or cast) by a time; reports say how 
 bulletin is compared with the sum of ballots cast, which is what observers could not do in 2023.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tallyroom.results.areas import Status, share, status
 from tallyroom.results.facts import Place
@@ -22,6 +22,9 @@ OVER: Final = "over_registered"
 """Flag of a figure that is above the register which it is held against."""
 
 Bulletin = Mapping[str, Any]
+
+_Key = tuple[str, int, str]
+_Made = TypeVar("_Made")
 
 
 class Check(StrEnum):
@@ -38,11 +41,13 @@ class Turnout:
         self._plan = plan
         self._expected = expected
         self._closing: dict[Place, datetime | None] = {}
+        self._shares: dict[_Key, dict[str, Any]] = {}
+        self._ranges: dict[_Key, tuple[int, int] | None] = {}
         self._order = {area: index for index, area in enumerate(plan.areas)}
 
     def bulletins(self, shown: Iterable[Bulletin]) -> list[dict[str, Any]]:
         """Bulletins with ``share`` of a named register, and ``flags``. The share as published stays as it is, in ``turnout``."""
-        return [self._with_share(bulletin) for bulletin in shown]
+        return [self._once(self._shares, bulletin, self._with_share) for bulletin in shown]
 
     def by_area(
         self, shown: Sequence[Bulletin], totals: Mapping[Place, Row], withheld: Container[Place]
@@ -59,6 +64,14 @@ class Turnout:
             for area, measures in sorted(last.items(), key=lambda item: self._order[item[0]])
             if measures
         ]
+
+    @staticmethod
+    def _once(made: "dict[_Key, _Made]", bulletin: Bulletin, make: "Callable[[Bulletin], _Made]") -> "_Made":
+        """What follows from a bulletin and the definition alone: made once, since revisions are many."""
+        key = (bulletin["id"], bulletin.get("version", 1), bulletin["reported_at"])
+        if key not in made:
+            made[key] = make(bulletin)
+        return made[key]
 
     def _of_area(
         self, area: str, measures: Mapping[str, Bulletin], totals: Mapping[Place, Row], withheld: Container[Place]
@@ -137,7 +150,7 @@ class Turnout:
 
     def _check(self, contest: ContestPlan, area: str, bulletin: Bulletin, row: Row | None) -> dict[str, Any] | None:
         """The last bulletin against the sum of ballots cast; None while polls were open, or without a figure to compare."""
-        declared = self._declared(bulletin)
+        declared = self._once(self._ranges, bulletin, self._declared)
         closing = self._closed(contest, area)
         if declared is None or row is None or (closing is not None and _as_of(bulletin) < closing):
             return None
