@@ -157,13 +157,39 @@ async def test_exit_polls_stand_beside_the_count_and_apart_from_it(running: Runn
     assert await words(window, "#estimates tbody tr:first-child td.number") == ["60.00 %", "61.00 %"]
 
 
+async def test_a_projection_stands_apart_and_says_that_it_is_no_count(running: Running, window: Browser) -> None:
+    shares = {
+        "aq-jol": ("0.4150", "0.3900", "0.4400"),
+        "amanat": ("0.5800", "0.5512", "0.6088"),
+        "none": ("0.0050",) * 3,
+    }
+    projection = {
+        "method": "stratified-by-area",
+        "interval": "0.90",
+        "areas": 5,
+        "votes_expected": 1600,
+        "counted": "0.6250",
+        "selections": {name: dict(zip(("share", "lower", "upper"), one, strict=True)) for name, one in shares.items()},
+    }
+    await opened(running, window, evening.documents())
+    assert await window.value("document.getElementById('projection').checkVisibility()") is False
+    await running.press.publish({"contest:list": {**evening.the_list(), "projection": projection}})
+    await window.until("document.querySelectorAll('#projection tbody tr').length", 2)
+    assert await words(window, "#projection tbody tr:first-child td") == ["58.00 %", "55.12 % – 60.88 %"]
+    (note,) = await words(window, "#projection p")
+    assert note == (
+        "An estimate of the shares at the end, from 62.50 % of the votes expected."
+        " It is no part of the count and decides nothing."
+    )
+
+
 async def test_before_the_release_there_is_the_turnout_and_no_figure_of_any_contest(
     running: Running, window: Browser
 ) -> None:
     await opened(running, window, evening.embargoed())
     (notice,) = await words(window, "#contest .big")
     assert notice.startswith(("Not public before 19 Mar, 20:00", "Not public before 19 Mar, 21:00"))
-    for section in ("house", "districts", "others", "areas", "estimates", "corrections", "declared"):
+    for section in ("house", "districts", "others", "areas", "estimates", "corrections", "declared", "projection"):
         assert await window.value(f"document.getElementById('{section}').checkVisibility()") is False, section
     assert await window.value("document.getElementById('turnout').checkVisibility()")
     assert "9.00 %" in (await words(window, "#turnout .claim"))[0]

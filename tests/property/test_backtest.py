@@ -40,6 +40,7 @@ def test_bw_in_drawn_orders() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_kz_in_drawn_orders() -> None:
     tally = shuffled(open_recording("kz-2023"), 1, seed=1)
     assert list(contradictions(tally)) == []

@@ -11,6 +11,7 @@ import { drawFoot } from "./foot.js";
 import { drawHouse } from "./house.js";
 import { isDistrict, viewOf } from "./model.js";
 import { drawEstimates } from "./polls.js";
+import { drawProjection } from "./projection.js";
 import { languageNames, named, text, time } from "./texts.js";
 import { drawTurnout } from "./turnout.js";
 
@@ -130,6 +131,7 @@ function drawSections([first, ...others], shared) {
   drawHouse(byId("house"), body, definition.bodies?.find((item) => item.id === body?.body) ?? {}, first);
   drawTurnout(byId("turnout"), state.turnout, state.turnout_by_area, first);
   drawEstimates(byId("estimates"), state.estimates, first);
+  drawProjection(byId("projection"), first);
   drawDecided(byId("decided"), state.decided, shared.calls, [first, ...others]);
   drawDeclared(byId("declared"), [first, ...others], shared);
   drawDistricts(byId("districts"), others.filter((view) => isDistrict(view.contest)), draw);
