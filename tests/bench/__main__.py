@@ -21,6 +21,7 @@ from tallyroom.testing.kafka import KafkaBroker
 from tests.bench.derive import revisions
 from tests.bench.latency import measure
 from tests.bench.material import PARTITIONS, definition, fill, reports, write_definition
+from tests.bench.signed import signed
 from tests.bench.throughput import bare_aiokafka, ours, plain_faust, services, tabulator
 
 UNITS, VERSIONS = 50_000, 8
@@ -115,7 +116,7 @@ def _about() -> Mapping[str, str]:
 async def main() -> None:
     """Run everything and write build/bench.json."""
     rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
-    only = set(sys.argv[1:]) or {"throughput", "latency", "derive"}
+    only = set(sys.argv[1:]) or {"throughput", "latency", "derive", "signed"}
     figures: Figures = {}
     if "derive" in only:
         figures |= await revisions()
@@ -129,6 +130,8 @@ async def main() -> None:
                 figures |= await throughput(broker, valkey.url, folder, rounds)
             if "latency" in only:
                 figures |= await latency(broker, valkey.url, folder)
+            if "signed" in only:
+                figures |= await signed(broker, valkey.url, folder)
     _write(figures)
 
 
