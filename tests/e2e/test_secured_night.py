@@ -106,6 +106,28 @@ async def until_counted(group: ProcessGroup, url: str, wanted: Mapping[str, int]
     return found
 
 
+async def until_audited(group: ProcessGroup, ops: int) -> None:
+    """Wait for one more audit than there was, and see that no audit found a difference."""
+    first, deadline = -1.0, time.monotonic() + 90
+    async with httpx.AsyncClient(timeout=10) as client:
+        while True:
+            assert time.monotonic() < deadline, "nothing was audited"
+            assert not group.failed.done()
+            await asyncio.sleep(0.2)
+            try:
+                lines = (await client.get(f"http://127.0.0.1:{ops}/metrics")).text.splitlines()
+            except httpx.TransportError:
+                continue
+            values = {
+                name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if name[:1] != "#"
+            }
+            audits = values.get("tallyroom_audits_total", 0.0)
+            assert not any(value for name, value in values.items() if name.startswith("tallyroom_audit_differences{"))
+            if 0 <= first < audits:
+                return
+            first = audits if first < 0 and audits else first
+
+
 async def test_a_signed_night_on_secured_servers(secured: Secured) -> None:
     folder = secured.folder
     made = json.loads(secured.run("tallyroom-producer", "keys", "generate", "hall.key", "--id", "hall-1"))
@@ -127,6 +149,9 @@ async def test_a_signed_night_on_secured_servers(secured: Secured) -> None:
             "publisher", ["publisher", secured.election], secured.environment("tallyroom-publisher", "publisher")
         )
         await group.start("gateway", ["gateway", secured.election], secured.environment(None, "gateway") | ports)
+        ops = free_port()
+        audit = secured.environment("tallyroom-auditor", "auditor") | {"TALLYROOM_OPS_PORT": str(ops)}
+        await group.start("auditor", ["auditor", secured.election], audit)
         secured.run("tallyroom-producer", "publish", "signed.ndjson", "--election", secured.election)
         await until_counted(group, f"http://127.0.0.1:{port}", {"x": 4, "y": 8})
         forged = encode_event(report("a", 3, x=40))
@@ -139,6 +164,7 @@ async def test_a_signed_night_on_secured_servers(secured: Secured) -> None:
         (folder / "last.ndjson").write_bytes(encode_event(report("b", 3, x=5)))
         secured.run("tallyroom-producer", "publish", "last.ndjson", "--election", secured.election, "--key", "hall.key")
         await until_counted(group, f"http://127.0.0.1:{port}", {"x": 7, "y": 8})
+        await until_audited(group, ops)
     secured.run("tallyroom-auditor", "record", secured.election, "-o", "night")
     told = json.loads(secured.run("tallyroom-auditor", "tabulate", "night"))
     assert told["quarantined"] == {"unsigned": 1, "unknown_key": 1}
