@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from tallyroom.domain.errors import StoreUnavailable
@@ -207,3 +208,22 @@ async def test_a_revision_of_another_environment_is_refused() -> None:
     await made.feed.look()
     assert made.feed.state is None
     assert "live" in made.feed.reason
+
+
+async def test_a_document_that_is_not_the_one_its_head_names_is_not_shown() -> None:
+    """Somebody wrote into the store: readers keep the last good figures, marked stale."""
+    made = await scene()
+    await made.press.publish({"areas:list:": [area("T", (7, 2, 1), 5)]})
+    lease = await made.store.acquire("press", 60)
+    head = await made.store.head()
+    assert lease is not None
+    assert head is not None
+    forged = msgspec.json.encode([area("T", (8, 2, 1), 5)])
+    await made.store.publish(lease, head.number + 1, _numbered(head.head, head.number + 1), {"areas:list:": forged})
+    state = await made.after(1)
+    assert (state.edition.number, state.stale_since) == (1, NOW)
+    assert "another document areas:list:" in made.feed.reason
+
+
+def _numbered(head: bytes, number: int) -> bytes:
+    return msgspec.json.encode({**msgspec.json.decode(head), "revision": number})

@@ -4,6 +4,7 @@ Tabulators and publisher may go on meanwhile: readers see the old totals until t
 fenced at its next apply, claims, and reads on from where the rebuild stopped.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -74,16 +75,27 @@ class Rebuild:
         return Rebuilt(partitions, sum(owned.next for owned in folds), units, time.monotonic() - began)
 
     async def _fold(self, owned: Owned, end: int) -> None:
-        """Fold the partition's records up to this offset into the hash beside."""
-        while owned.next < end:
-            records = await self._log.read(self._events, owned.partition, owned.next, min(_BATCH, end - owned.next))
-            prepared = list(owned.prepare(records))
-            if self._refuse:
-                await self._write_refused(prepared)
-            for answer in await self._store.apply_beside([item.step for item in prepared]):
-                _require(answer, owned.partition)
-            self._done += len(records)
-            self._progress(self._done, max(self._of, self._done))
+        """Fold the partition's records up to this offset; what was folded before is written meanwhile."""
+        writing: asyncio.Task[None] | None = None
+        try:
+            while owned.next < end:
+                limit = min(_BATCH, end - owned.next)
+                records = await self._log.read(self._events, owned.partition, owned.next, limit)
+                prepared = list(owned.prepare(records))
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(owned.partition, prepared), name="rebuild")
+                self._done += len(records)
+                self._progress(self._done, max(self._of, self._done))
+        finally:
+            if writing is not None:
+                await writing
+
+    async def _write(self, partition: int, prepared: Sequence[Prepared]) -> None:
+        if self._refuse:
+            await self._write_refused(prepared)
+        for answer in await self._store.apply_beside([item.step for item in prepared]):
+            _require(answer, partition)
 
     async def _write_refused(self, prepared: Sequence[Prepared]) -> None:
         """As a tabulator does: what is refused stands in the quarantine before the step that passes it."""
