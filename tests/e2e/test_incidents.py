@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 INCIDENTS: Final = tuple(map(renamed, (*UNITS, *SOURCES)))
 _PATIENCE_S: Final = 20.0
-_AT_ONCE: Final = 6
+_AT_ONCE: Final = 15
 """Incidents that are played before the public looks: each look costs a second or two."""
 
 

@@ -124,7 +124,7 @@ class Rules:
         return odd
 
     def _compile_leaps(self) -> Callable[["Figures", "Figures"], bool]:
-        """A function of figures before and now: whether they grow enough, or vanish, so that a rule about steps should look.
+        """A function of figures before and now: whether they grow enough, or are none, so that a rule about steps should look.
 
         Where every vote is in one of the measures, that one says it alone; else it takes the sum of all figures.
         """
@@ -132,11 +132,10 @@ class Rules:
         tied = [at for at, measure in enumerate(self._contest.measures) if self._holds_all_votes(measure)]
         if tied:
             at = tied[0]
-            return lambda old, new: new[at] * low > old[at] * high or (old[at] > 0 and not new[at])
+            return lambda old, new: not 0 < new[at] * low <= old[at] * high
 
         def leaps(old: "Figures", new: "Figures") -> bool:
-            before, after = sum(old), sum(new)
-            return after * low > before * high or (before > 0 and not after)
+            return not 0 < sum(new) * low <= sum(old) * high
 
         return leaps
 
