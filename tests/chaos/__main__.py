@@ -10,6 +10,7 @@ make chaos ARGS="--only kill freeze"          a round for each of these
 import argparse
 import asyncio
 import json
+import logging
 import random
 import signal
 import sys
@@ -80,6 +81,7 @@ def main() -> int:
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)
     print(f"SEED={options.seed}", flush=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a killed broker does not answer is no news here
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # namespaces and mounts are taken down on every way out
     outcomes = asyncio.run(play(options))
     bad = [outcome.seed for outcome in outcomes if not outcome.clean]
