@@ -108,11 +108,22 @@ async def test_a_unit_is_corrected_by_hand_with_what_was_reported_for_the_rest()
     assert at is not None
 
 
-async def test_a_correction_that_does_not_add_up_stays_in_the_log_as_refused_and_says_so() -> None:
+async def test_a_correction_that_does_not_add_up_is_not_written() -> None:
     desk = await room()
     await desk.send(U1.event(desk.plan.definition))
+    before, leaf = desk.book.offsets, decide.leaf_of(desk.book, "list:u1")
     with pytest.raises(DeskError, match="accounting"):
-        await decide.correct(desk.hand, desk.book, decide.leaf_of(desk.book, "list:u1"), {"P": 50}, TWO)
+        await decide.correct(desk.hand, desk.book, leaf, {"P": 50}, TWO)
+    assert (await desk.again()).offsets == before
+    await decide.accept(desk.hand, desk.book, "cec", TWO, with_flag=True)
+    assert "P 5 -> 50" in await decide.correct(desk.hand, desk.book, leaf, {"P": 50}, TWO)
+
+
+@pytest.mark.parametrize("about", ["source:cec", "publication"])
+async def test_an_embargo_without_a_contest_would_be_one_of_everything(about: str) -> None:
+    desk = await room()
+    with pytest.raises(DeskError, match="contest or an area"):
+        await decide.embargo(desk.hand, desk.book, decide.target(desk.plan, about), None, TWO)
 
 
 async def test_a_correction_needs_every_figure_of_a_unit_that_has_not_reported() -> None:

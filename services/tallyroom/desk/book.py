@@ -206,8 +206,11 @@ class Book:
 
     def frozen_sources(self) -> frozenset[str]:
         """Sources whose reports wait in every partition."""
-        folds = [reader.fold.desk.frozen for reader in self._readers.values()]
-        return frozenset[str]().union(*folds) if folds else frozenset()
+        return frozenset[str]().union(*(reader.fold.desk.frozen for reader in self._readers.values()))
+
+    def flagging_sources(self) -> frozenset[str]:
+        """Sources whose sheets count with a flag although they do not add up."""
+        return frozenset[str]().union(*(reader.fold.desk.flagging for reader in self._readers.values()))
 
 
 def _name(report: Report) -> str:

@@ -14,7 +14,7 @@ from tallyroom.results.desk import stands
 from tallyroom.results.documents import Deriver
 from tallyroom.tabulation.amend import AmendmentError, amend
 from tallyroom.tabulation.plan import Leaf, Plan
-from tallyroom.tabulation.supersede import FIGURES
+from tallyroom.tabulation.supersede import FIGURES, Refused, state_of
 
 SOURCE: Final = "source:"
 """What a target begins with that is a source, not a contest."""
@@ -153,6 +153,8 @@ async def _act(
 async def embargo(hand: Hand, book: Book, about: Target, until: datetime | None, who: People) -> str:
     """Put off the release of a contest's (or area's) figures, or (None) lift it: a declaration, entered by the desk."""
     hand.require(who)
+    if about.contest is None:
+        raise DeskError(f"An embargo is about a contest or an area, not about {about}.", "name CONTEST or CONTEST:AREA")
     at = hand.now()
     made = Declaration(
         id=_identifier("embargo", (str(about), str(until), str(at))),
@@ -202,12 +204,26 @@ async def correct(hand: Hand, book: Book, leaf: Leaf, figures: Mapping[str, int]
         reason=who.reason,
         operators=who.operators,
     )
+    _require_sound(book, made, leaf)
     await hand.write(made, who.key)
     changed = [f"{name} {before.get(name, 0):,} -> {now[name]:,}" for name in now if before.get(name) != now[name]]
     return (
         f"{leaf.name} version {version}: {', '.join(changed) or 'nothing changed'}; in the ledger of corrections with your "
         f"reason. The source's own next report must have a version above {version}"
     )
+
+
+def _require_sound(book: Book, made: Report, leaf: Leaf) -> None:
+    """A correction that would be refused is said to be wrong before it stands in the log. Raises DeskError."""
+    if leaf.closure is not None:
+        raise DeskError(
+            f"{leaf.name} was {leaf.closure} by an amendment.", "amend the definition first (`reopen_unit`)"
+        )
+    state = state_of(made, leaf)
+    if isinstance(state, Refused) and made.source not in book.flagging_sources():
+        raise DeskError(
+            f"Not corrected: {state.detail} ({state.refusal}).", "give figures that hold; nothing was written"
+        )
 
 
 async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
@@ -236,7 +252,7 @@ async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
     await hand.write(made, who.key)
     return (
         f"definition {book.plan.chain[:12]} is in force; {len(waiting):,} reports that waited for it are sent again by "
-        "the publisher and judged anew"
+        "`tallyroom returns` (on the embedded log by the publisher) and judged anew"
     )
 
 
