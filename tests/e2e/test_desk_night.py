@@ -155,8 +155,12 @@ async def recorded_again(shell: Shell, folder: Path, out: Path) -> dict[str, Any
 def figures(snapshot: dict[str, Any]) -> Sequence[Any]:
     """What must be the same, whoever folds the log."""
     areas = [(name, area(snapshot, name)["counts"], area(snapshot, name)["ballots"]) for name in ("R", "A", "B")]
-    counted = [(flag["unit"], flag["code"]) for flag in snapshot["flags"]["listed"] if flag["accepted"]]
-    return [*areas, snapshot["quarantined"], snapshot["released"]["count"], counted]
+    return [*areas, snapshot["quarantined"], snapshot["released"]["count"], snapshot["flags"]["open"], apart(snapshot)]
+
+
+def apart(snapshot: dict[str, Any]) -> list[tuple[str, str]]:
+    """Units in no total, and those with a report that waits."""
+    return [(unit["unit"], unit["state"]) for found in snapshot["units_apart"] for unit in found["units"]]
 
 
 @pytest.mark.parametrize("log", ["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

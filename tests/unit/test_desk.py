@@ -15,7 +15,7 @@ from tallyroom.domain.election import Environment, Severity
 from tallyroom.domain.events import Refusal
 from tallyroom.tabulation.desk import persons, too_few
 from tallyroom.tabulation.plan import Plan
-from tests.support.elections import Break, Sent, election, plan_of, with_contest
+from tests.support.elections import CLOSED_AT, ELECTION, Break, Sent, election, plan_of, with_contest
 from tests.support.partition import DEFINITION, PLAN, Item, Store, act, log_of
 
 TWO: Final = ("one", "two")
@@ -176,3 +176,17 @@ def test_a_new_owner_knows_the_acts_in_force(written: Desk, later: Sent, code: s
     store.run(store.claim(), records[:1])
     refused = [str(item.refused.refusal) for step in store.run(store.claim(), records[1:]) for item in step.refused]
     assert refused == ([] if code is None else [code])
+
+
+def test_a_new_owner_knows_what_was_rejected() -> None:
+    no = Desk(
+        id="no", election=ELECTION, environment="test", source="cec", reported_at=CLOSED_AT, act="reject", target="0:0",
+        contest="list", unit="u1", version=1, operators=("one",),
+    )  # fmt: skip
+    records = log_of([CROOKED, no])
+    store = Store()
+    store.run(store.claim(), records[:1])
+    assert [wait.unit for wait in store.claim().fold.waits] == ["u1"]
+    owned = store.claim()
+    store.run(owned, records[1:])
+    assert list(owned.fold.waits) == list(store.claim().fold.waits) == []

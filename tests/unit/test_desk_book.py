@@ -5,8 +5,9 @@ from typing import Final
 
 import pytest
 
+from tallyroom.codec.reading import PartitionReader
 from tallyroom.desk.acts import DeskError, People, chosen
-from tallyroom.desk.book import CaseState
+from tallyroom.desk.book import At, CaseState
 from tallyroom.desk.views import Filter, Scales, counted, listed, shown
 from tallyroom.domain.desk import DeskRules
 from tallyroom.domain.election import Allocation, Definition, Rule, Threshold
@@ -169,3 +170,18 @@ async def test_a_frozen_source_waits_and_is_released_after_the_thaw() -> None:
     await desk.hand.release(case, TWO)
     assert desk.book.frozen_sources() == frozenset()
     assert desk.book.facts().totals["list", "R"][0] == 1
+
+
+async def test_a_rejected_report_waits_no_more_for_whoever_folds_the_log() -> None:
+    """By unit and version: in a replay over other partitions the place that the act names is another record's."""
+    desk = await room()
+    (case,) = await desk.send(CROOKED.event(desk.plan.definition))
+    for waits in ([(CROOKED.unit, 1)], []):
+        book = await desk.again()
+        records = [await book.record(At(partition, at)) for partition, end in book.offsets.items() for at in range(end)]
+        fold = PartitionReader(desk.plan)
+        for offset, record in enumerate(records):
+            fold.take(record.value, None, record.headers, offset)
+        assert [(wait.unit, wait.version) for wait in fold.fold.waits] == waits
+        if waits:
+            await desk.hand.reject(case, TWO)

@@ -178,6 +178,7 @@ class Desk(Event, frozen=True, kw_only=True, tag="desk", omit_defaults=True):
     selection: Id | None = None
     target_source: Id | None = None
     target: Place | None = None  # of release and reject: where the quarantined event stands
+    version: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None  # of reject: the report's, where it has a unit
     text: Names = {}
     reason: Text | None = None
 

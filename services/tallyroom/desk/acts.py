@@ -113,6 +113,7 @@ class Hand:
             contest=event.contest if named and isinstance(event, Report) else None,
             unit=event.unit if named and isinstance(event, Report) else None,
             count_group=event.count_group if named and isinstance(event, Report) else None,
+            version=event.version if named and isinstance(event, Report) else None,
             target=str(case.at),
         )
         await self.write(made, people.key)

@@ -99,6 +99,8 @@ class Journals:
             self.amendments[event.id] = (event.to_domain(), entry.chain or "")
         else:
             self.asides[event.id] = msgspec.json.decode(raw)
+        if isinstance(event, Desk):
+            self._waits[partition].reject(event)
         if isinstance(event, Desk) and (thaw := thaw_of(event, partition, entry.offset)) is not None:
             self.thaws.append(thaw)
 

@@ -135,7 +135,9 @@ class PartitionFold:
         self.tallies.aside += 1
         self.tallies.reported_at = max(self.tallies.reported_at, int(event.reported_at.timestamp() * 1000))
         if kind == "desk":
-            self.desk.take(cast(DeskAct, event))
+            act = cast(DeskAct, event)
+            self.desk.take(act)
+            self.waits.reject(act)
 
     def refuse(self, refused: Refused) -> Refused:
         """Count an event refused before it could be judged here (undecodable, wrong partition ...)."""

@@ -7,7 +7,7 @@ report of a unit from which nothing newer was accepted since. Both are functions
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from tallyroom.domain.events import SOFT, Disposition, Kind, Refusal, Report
+from tallyroom.domain.events import SOFT, DeskAct, Disposition, Kind, Refusal, Report
 from tallyroom.tabulation.plan import Leaf
 from tallyroom.tabulation.supersede import State, ballots_of, changed, disposition_of, fell, kind_of, register_of
 
@@ -118,6 +118,12 @@ class Waits:
         over = [known for known in self.names.get(name, ()) if known <= version]
         self._drop(name, over)
         return bool(over)
+
+    def reject(self, act: DeskAct) -> None:
+        """An act of the desk: a rejected report of a unit waits no more. By name and version: places differ in a replay."""
+        if act.act == "reject" and act.contest is not None and act.unit is not None and act.version is not None:
+            name = f"{act.contest}|{act.unit}" + (f"#{act.count_group}" if act.count_group else "")
+            self._drop(name, [act.version] if act.version in self.names.get(name, {}) else [])
 
     def _drop(self, name: str, versions: list[int]) -> None:
         for version in versions:

@@ -300,6 +300,7 @@ class Owned:
                 scratch.amend(event.to_domain(), entry.chain or "")
             elif isinstance(event, Desk):
                 scratch.desk.take(event)
+                scratch.waits.reject(event)
         reached = claim.fields.get(packed.DEFINITION, plan.chain.encode()).decode()
         if scratch.plan.chain != reached:
             raise RebuildRequired(
