@@ -159,7 +159,7 @@ async def test_exit_polls_stand_beside_the_count_and_apart_from_it(running: Runn
 
 async def test_a_projection_stands_apart_and_says_that_it_is_no_count(running: Running, window: Browser) -> None:
     shares = {
-        "aq-jol": ("0.4150", "0.3900", "0.4400"),
+        "aq-jol": ("0.4150", "0.199996", "0.4400"),
         "amanat": ("0.5800", "0.5512", "0.6088"),
         "none": ("0.0050",) * 3,
     }
@@ -175,12 +175,15 @@ async def test_a_projection_stands_apart_and_says_that_it_is_no_count(running: R
     assert await window.value("document.getElementById('projection').checkVisibility()") is False
     await running.press.publish({"contest:list": {**evening.the_list(), "projection": projection}})
     await window.until("document.querySelectorAll('#projection tbody tr').length", 2)
-    assert await words(window, "#projection tbody tr:first-child td") == ["58.00 %", "55.12 % – 60.88 %"]
+    assert await words(window, "#projection tbody td.number") == [
+        "58.00 %", "55.12 % to 60.88 %", "41.50 %", "19.99 % to 44.00 %",  # not rounded up to the threshold
+    ]  # fmt: skip
     (note,) = await words(window, "#projection p")
-    assert note == (
-        "An estimate of the shares at the end, from 62.50 % of the votes expected."
-        " It is no part of the count and decides nothing."
-    )
+    assert "from 5 areas with 62.50 % of the expected votes in" in note
+    assert "hold in 90.00 % of cases" in note
+    assert await words(window, "#projection h2") == ["Projection, not a count"]
+    await running.press.publish({"contest:list": {**evening.the_list(), "projection": None}})
+    await window.until("document.getElementById('projection').checkVisibility()", False)
 
 
 async def test_before_the_release_there_is_the_turnout_and_no_figure_of_any_contest(
