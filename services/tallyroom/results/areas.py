@@ -35,14 +35,27 @@ def share(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = S
     Lines are the thresholds and majorities of the contest: 4.9999999 % must not read as 5 %, nor 99.99999 % as all.
     None where there is no denominator: nothing counted is not 0 %.
     """
+    return decimal(scaled(part, whole, lines, digits), digits)
+
+
+def scaled(part: int, whole: int, lines: Sequence[Fraction] = (), digits: int = SHARE_DIGITS) -> int | None:
+    """The share as `share` shows it, as a whole number of its last digits: millionths."""
     if whole <= 0:
         return None
-    scale = 10**digits
+    scale: int = 10**digits
     shown, rest = divmod(part * scale, whole)
     if (
         2 * rest >= whole
     ):  # only what is rounded up can cross: a share that was cut off is on the right side of every line
         shown += not _crossed(part, whole, shown + 1, scale, lines)
+    return shown
+
+
+def decimal(shown: int | None, digits: int = SHARE_DIGITS) -> str | None:
+    """A scaled share as a decimal string."""
+    if shown is None:
+        return None
+    scale: int = 10**digits
     return f"{shown // scale}.{shown % scale:0{digits}d}"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tallyroom.apportionment.allocate import apportion
 from tallyroom.apportionment.model import Apportionment, Figures, LotsRequired, Outcome, Problem, RuleError, certain
-from tallyroom.results.areas import denominator, leading, lines_of, share
+from tallyroom.results.areas import decimal, denominator, leading, lines_of, scaled
 from tallyroom.tabulation.plan import ContestPlan
 from tallyroom.tabulation.rows import COUNTERS, Row
 
@@ -34,24 +34,25 @@ def corrections_document(
     and what the rule makes of them."""
     if not corrections:
         return {"count": 0, "latest": [], "effect": None}
-    now = _Now.of(contest, row, outcome)
+    now, latest = _Now.of(contest, row, outcome), corrections[-LATEST:]
+    of_leaf: dict[tuple[Any, Any], list[Correction]] = {_leaf(entry): [] for entry in latest}
+    for entry in corrections:
+        if (leaf := _leaf(entry)) in of_leaf:
+            of_leaf[leaf].append(entry)
     return {
         "count": len(corrections),
-        "latest": [
-            {**entry, "effect": _effect(now, _with_later(entry, corrections))} for entry in corrections[-LATEST:]
-        ],
+        "latest": [{**entry, "effect": _effect(now, _with_later(entry, of_leaf[_leaf(entry)]))} for entry in latest],
         "effect": _effect(now, corrections),
     }
 
 
-def _with_later(entry: Correction, corrections: Sequence[Correction]) -> list[Correction]:
+def _leaf(entry: Correction) -> tuple[Any, Any]:
+    return entry["unit"], entry.get("group")
+
+
+def _with_later(entry: Correction, of_leaf: Iterable[Correction]) -> list[Correction]:
     """The entry and all of the same unit that came after it."""
-    leaf = (entry["unit"], entry.get("group"))
-    return [
-        other
-        for other in corrections
-        if (other["unit"], other.get("group")) == leaf and other["version"] >= entry["version"]
-    ]
+    return [other for other in of_leaf if other["version"] >= entry["version"]]
 
 
 def ledger_document(contest: ContestPlan, corrections: Sequence[Correction], visible: Visible) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class _Now:
     problem: Problem | None
     made: Outcome | None
     lines: tuple[Fraction, ...]
-    shares: Mapping[str, str | None]
+    shares: Sequence[int | None]  # in millionths, in the order of the selections
     leaders: Sequence[str]
 
     @classmethod
@@ -96,8 +97,7 @@ class _Now:
 
 def _effect(now: _Now, corrections: Sequence[Correction]) -> dict[str, Any]:
     before = _without(now.contest, now.row, corrections)
-    shares = _shares(now.contest, before, now.lines)
-    found: dict[str, Any] = {"shares": _different({name: (shares[name], text) for name, text in now.shares.items()})}
+    found: dict[str, Any] = {"shares": _moved(now, _shares(now.contest, before, now.lines))}
     then = leading(now.contest, before)
     if _names(then) != now.leaders:
         found["leading"] = _pair(then, leading(now.contest, now.row))
@@ -113,9 +113,15 @@ def _effect(now: _Now, corrections: Sequence[Correction]) -> dict[str, Any]:
     return found
 
 
-def _shares(contest: ContestPlan, row: Row, lines: Sequence[Fraction]) -> dict[str, str | None]:
-    base = denominator(contest, row)
-    return {name: share(row[contest.column(name)], base, lines) for name in contest.selections}
+def _shares(contest: ContestPlan, row: Row, lines: Sequence[Fraction]) -> list[int | None]:
+    base, first = denominator(contest, row), COUNTERS + len(contest.measures)
+    return [scaled(votes, base, lines) for votes in row[first:]]
+
+
+def _moved(now: _Now, before: Sequence[int | None]) -> dict[str, Any]:
+    """The shares that are others, as readers see them."""
+    pairs = zip(now.contest.selections, before, now.shares, strict=True)
+    return {name: _pair(decimal(old), decimal(new)) for name, old, new in pairs if old != new}
 
 
 def _by_rule(before: Outcome, now: Outcome) -> dict[str, Any]:
@@ -140,8 +146,9 @@ def _passed(made: Apportionment) -> set[str]:
 
 def _undone(contest: ContestPlan, corrections: Iterable[Correction]) -> Counter[str]:
     """What to add to each figure to have it as it was before; votes of a withdrawn selection stand with their heir now."""
-    names = (*(None,) * COUNTERS, *contest.figures)
-    heirs = {names[column]: None if heir is None else names[heir] for column, heir in contest.reassigned}
+    heirs: dict[str, str | None] = {}
+    for column, heir in contest.reassigned:
+        heirs[contest.figures[column - COUNTERS]] = None if heir is None else contest.figures[heir - COUNTERS]
     summed = Counter[str]()
     for entry in corrections:
         for name, (old, new) in entry["changed"].items():
