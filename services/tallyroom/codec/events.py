@@ -266,18 +266,8 @@ class RevokeKey(_Change, frozen=True, kw_only=True, tag="revoke_key"):
     revoked_at: Time
 
 
-Change = (
-    AddUnit
-    | CloseUnit
-    | ReopenUnit
-    | MergeUnits
-    | MoveUnit
-    | ReregisterUnit
-    | AddSelection
-    | WithdrawSelection
-    | AddKey
-    | RevokeKey
-)
+_UnitChange = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit
+Change = _UnitChange | AddSelection | WithdrawSelection | AddKey | RevokeKey
 
 
 class Amendment(Event, frozen=True, kw_only=True, tag="amendment", omit_defaults=True):

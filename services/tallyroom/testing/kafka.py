@@ -50,15 +50,7 @@ appender.out.name = out
 appender.out.layout.type = PatternLayout
 appender.out.layout.pattern = %d{ISO8601} %p %c{1} %m%n
 """
-_PROPERTIES: Final = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={logs}
+SINGLE_NODE: Final = """log.dirs={logs}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
@@ -72,6 +64,16 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 num.network.threads=2
 num.io.threads=4
+"""
+"""What a broker needs that is alone, whoever may connect to it."""
+_PROPERTIES: Final = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 """
 
 
@@ -200,7 +202,7 @@ class KafkaBroker:
 
     def _properties(self, controller: int) -> str:
         """The configuration; ``controller``: port of the controller's listener."""
-        return _PROPERTIES.format(port=self.port, controller=controller, logs=self.folder / "data")
+        return (_PROPERTIES + SINGLE_NODE).format(port=self.port, controller=controller, logs=self.folder / "data")
 
     def _format_options(self) -> list[str]:
         """What else the storage tool is given."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tallyroom.settings import KafkaSecurity, Secret
-from tallyroom.testing.kafka import KafkaBroker
+from tallyroom.testing.kafka import SINGLE_NODE, KafkaBroker
 
 _STARTED: Final = "Kafka Server started"
 
@@ -34,20 +34,6 @@ username="{admin}" password="{password}";
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=false
 super.users=User:CN={common_name};User:{admin}
-log.dirs={logs}
-auto.create.topics.enable=false
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-num.network.threads=2
-num.io.threads=4
 """
 
 
@@ -82,7 +68,7 @@ class SecuredBroker(KafkaBroker):
         return KafkaSecurity("sasl_ssl", "SCRAM-SHA-512", user, secret, self._certificates.ca)
 
     def _properties(self, controller: int) -> str:
-        return _SECURED.format(
+        return (_SECURED + SINGLE_NODE).format(
             port=self.port,
             controller=controller,
             logs=self.folder / "data",
