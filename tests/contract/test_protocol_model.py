@@ -269,8 +269,10 @@ def machine(url: str | None) -> Callable[[], Protocol]:
 def test_stored_fields_are_a_function_of_the_prefix_whatever_happens(kind: str, request: pytest.FixtureRequest) -> None:
     url = None if kind == "memory" else request.getfixturevalue(f"{kind}_server").url
     profile = settings(
-        max_examples=settings().max_examples if kind == "memory" else settings().max_examples // 3,
-        stateful_step_count=50,
+        max_examples=settings().max_examples if kind == "memory" else max(6, settings().max_examples // 10),
+        stateful_step_count=50
+        if kind == "memory"
+        else 30,  # a real server takes its time: minutes for as many as in memory
         suppress_health_check=[HealthCheck.too_slow],
     )
     run_state_machine_as_test(machine(url), settings=profile)  # type: ignore[arg-type]  # any factory will do
