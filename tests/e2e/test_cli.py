@@ -182,7 +182,13 @@ def test_an_unknown_recording_is_explained(environment: Environment, arguments: 
 )
 def test_a_setting_that_cannot_work_is_named(environment: Environment, name: str, value: str) -> None:
     _, error = run({**environment, name: value}, "night", "kz-2023", "--exit", code=1)
-    assert f"{name}='{value}'" in words(error)
+    said = words(error)
+    assert name in said
+    assert "what to do: set" in said
+    if name == "TALLYROOM_REDIS_URL":
+        assert value not in said, "an address may hold a password"
+    else:
+        assert f"{name}='{value}'" in said
 
 
 @pytest.mark.parametrize("speed", ["fast", "0", "-1"])
