@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 NIGHT ?= kz-2023
 QUICK := tests/unit tests/property tests/contract
+NEAR := $(QUICK) tests/fuzz
 # Eight equal lines are a copy; fewer are usually the shape that two calls share.
 DUPLICATE_LINES := 8
 
@@ -25,7 +26,16 @@ install: $(VENV)/.installed ## make .venv with the package and what it needs to 
 dev: $(VENV)/.installed-dev ## make .venv with the tools for tests and checks as well
 
 test: $(VENV)/.installed-dev ## all tests; servers that are missing are skipped, unless CI is set
+ifeq ($(strip $(ARGS)),)
+# Two halves side by side: what runs real nights mostly waits for their processes. The near half is shown once it has ended.
+	@mkdir -p build; \
+	$(BIN)/python -m pytest $(NEAR) > build/test-near.log 2>&1 & near=$$!; \
+	status=0; $(BIN)/python -m pytest tests $(NEAR:%=--ignore=%) || status=$$?; \
+	wait $$near || status=$$?; \
+	cat build/test-near.log; exit $$status
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 quick: $(VENV)/.installed-dev ## unit, property and contract tests without Kafka, a browser or slow ones
 	@$(BIN)/python -m pytest -m "not kafka and not e2e and not chaos and not page and not slow" \
