@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # a plan holds its contests' rules
 
 NO_LIMIT: Final = 1 << 62
 """Ballots cast of a unit whose register is not known."""
-_DIGIT: Final = (Fraction(19, 2), Fraction(11))
-"""A figure with a digit too many is ten times as high, and up to nine votes more."""
 _TIMES: Final = 10
 _FEW: Final = 10
 """Figures below it are ten times as high by chance."""
@@ -43,7 +41,8 @@ class Rules:
         self.refuse = frozenset(self.settings.refuse)
         self._on = OF_REPORTS - frozenset(self.settings.off)
         self._invalid_at = self._rejected()
-        self._one = Fraction(self.settings.one_selection)
+        one = Fraction(self.settings.one_selection)
+        self._one = one.numerator, one.denominator  # as integers: this is asked of every report that grows
         self._invalid = Fraction(self.settings.invalid_share)
         self._swing = Fraction(self.settings.swing)
         self._over = 1 + Fraction(self.settings.over_register)
@@ -210,11 +209,10 @@ class Rules:
             yield Flagged(Flag.EXACT_DOUBLE, text, {"times": times, "before": before, "now": after})
 
     def _digit(self, old: "Figures", new: "Figures") -> Iterator[Flagged]:
-        """One selection is ten times as high as before, the others together are not."""
-        low, high = _DIGIT
+        """One selection is ten times as high as before (9.5 to 11 times), the others together are not."""
         before, after = sum(old), sum(new)
         for at, (votes, now) in enumerate(zip(old, new, strict=True)):
-            if votes >= _FEW and low * votes <= now < high * votes and (after - now) < 2 * (before - votes):
+            if votes >= _FEW and 19 * votes <= 2 * now < 22 * votes and (after - now) < 2 * (before - votes):
                 name = self._contest.summed[at]
                 text = f"{name} has {now} votes after {votes}, the others hardly more than before: a digit too many?"
                 yield Flagged(Flag.DIGIT_JUMP, text, {f"{name} before": votes, name: now})
@@ -223,7 +221,9 @@ class Rules:
         """Nearly everything that was added went to one selection."""
         added = [max(0, now - before) for before, now in zip(old, new, strict=True)]
         total, most = sum(added), max(added)
-        if total >= self.settings.minimum and sum(old) >= self.settings.minimum and most >= self._one * total:
+        part, whole = self._one
+        least = self.settings.minimum
+        if total >= least and sum(old) >= least and most * whole >= part * total:
             name = self._contest.summed[added.index(most)]
             text = f"{most} of {total} votes added went to {name}."
             yield Flagged(Flag.ONE_SELECTION, text, {name: most, "added": total})
