@@ -104,7 +104,10 @@ def _effect(now: _Now, corrections: Sequence[Correction]) -> dict[str, Any]:
     problem, made = now.problem, now.made
     if problem is None or made is None:
         return found
-    if problem.method == "plurality" and problem.seats == 1 and _names(then) == now.leaders and len(now.leaders) == 1:
+    one = problem.method == "plurality" and problem.seats == 1 and len(now.leaders) == 1
+    standing = {name for _, name in now.contest.standing}  # who has died cannot lead, but may have won
+    able = problem.figures.votes.keys() - problem.no_seats
+    if one and able <= standing and _names(then) == now.leaders:
         return {**found, "seats": {}}  # the same one has most votes: nothing to compute
     try:
         found |= _by_rule(apportion(_problem_without(now.contest, problem, corrections)), made)
