@@ -43,6 +43,7 @@ def flags(at: Night, *items: Item) -> set[str]:
         ("exact_double", [BASE, replace(V2, numbers=(400, 300, 80, 20), invalid=10)]),
         ("exact_double", [BASE, replace(V2, numbers=(600, 450, 120, 30), invalid=15)]),  # three times
         ("digit_jump", [BASE, replace(V2, numbers=(200, 150, 403, 10))]),
+        ("digit_jump", [BASE, replace(V2, numbers=(380, 280, 400, 15))]),  # the others grew as well
         ("one_selection", [BASE, replace(V2, numbers=(200, 550, 40, 10))]),
         ("emptied", [BASE, replace(V2, numbers=(0, 0, 0, 0), invalid=0)]),
         ("emptied", [BASE, replace(V2, kind="retraction")]),

@@ -39,7 +39,7 @@ def doubts(
     before, now = steps
     found = [Flagged(Flag(item.refusal), item.detail.partition(": ")[2] + ".", {}) for item in waived or ()]
     found += _of_state(leaf, state, now)
-    if before is None or not leaf.plan.rules.leaps(before, now):
+    if before is None:
         return found
     found += leaf.plan.rules.of_step(before, now)
     if disposition_of(state) is Disposition.COUNTED and not (explained and kind_of(state) is Kind.RETRACTION):

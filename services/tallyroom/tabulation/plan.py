@@ -129,6 +129,23 @@ class ContestPlan:
         return tuple(found)
 
     @cached_property
+    def adds_up(self) -> Callable[[Figures], bool]:
+        """Whether none of the checks has anything to say: one call for the usual identities, whose parts are neighbours."""
+        found = [self._neighbours(identity) for identity in self.contest.accounting.identities]
+        sums, checks = tuple(item for item in found if item is not None), self.checks
+        if len(sums) < len(checks) or self.contest.accounting.marks_per_ballot > 1:
+            return lambda figures: all(check(figures) is None for check in checks)
+
+        def adds_up(figures: Figures) -> bool:
+            for at, first, last, exact in sums:
+                rest = figures[at] - sum(figures[first:last])
+                if rest and (exact or rest < 0):
+                    return False
+            return True
+
+        return adds_up
+
+    @cached_property
     def children(self) -> Mapping[str | None, tuple[str, ...]]:
         """Area -> its child areas in the definition's order; None -> the root."""
         found: dict[str | None, list[str]] = {}
@@ -168,22 +185,25 @@ class ContestPlan:
         exact = identity.relation is Relation.EQUAL and not several
         factor = marks if several else 1
         at = self.figures.index(identity.total)
-        positions = self._positions(identity.parts)
-        first, last = positions[0], positions[-1] + 1
-        neighbours = positions == tuple(range(first, last))
-        sum_of = summer(positions)
+        sum_of = summer(self._positions(identity.parts))
         sign = "=" if exact else ">="
 
         def check(figures: Figures) -> str | None:
-            total = factor * figures[at]
-            # The slice is what `summer` would do: a call less, twice a report.
-            parts = sum(figures[first:last]) if neighbours else sum_of(figures)
+            total, parts = factor * figures[at], sum_of(figures)
             if total == parts or (not exact and total > parts):
                 return None
             scale = f"{factor} x " if several else ""
             return f"{scale}{identity.total} {total} {sign} {' + '.join(identity.parts)} {parts} does not hold"
 
         return check
+
+    def _neighbours(self, identity: Identity) -> tuple[int, int, int, bool] | None:
+        """Where the total is, where its parts begin and end, and whether they are equal; None: the parts do not stand together."""
+        positions = self._positions(identity.parts)
+        first, last = positions[0], positions[-1] + 1
+        if positions != tuple(range(first, last)):
+            return None
+        return self.figures.index(identity.total), first, last, identity.relation is Relation.EQUAL
 
     def _inside(self, parent: str) -> Callable[[Figures], str | None]:
         at = self.figures.index(parent)

@@ -160,7 +160,9 @@ class Owned:
                     verdict = fold.refuse(_unreadable(value))
                 else:
                     event = decode_known(value)
-                    if event.ext and not fits(event.ext):
+                    if type(event) is Report and not (signed or event.ext):
+                        verdict = judge(event, record.key, record.offset)
+                    elif event.ext and not fits(event.ext):
                         verdict = fold.refuse(Refused(Refusal.SCHEMA, str(too_deep())))
                     elif type(event) is Amendment and folded:
                         break
