@@ -14,10 +14,10 @@ from tallyroom.codec.events import encode_event
 from tallyroom.domain.errors import LogUnavailable, RebuildRequired
 from tallyroom.log.base import Bounds, Entry, LogRecord
 from tallyroom.log.memory import MemoryLog
-from tallyroom.store.base import Answer, Apply
+from tallyroom.store.base import Answer, Apply, Claim
 from tallyroom.store.memory import MemoryStore
 from tallyroom.tabulation.plan import Plan
-from tallyroom.tabulator.applier import Applier
+from tallyroom.tabulator.applier import HEARTBEAT_S, Applier
 from tallyroom.telemetry.metrics import new_registry, tabulator_metrics
 from tests.support.elections import Sent, election
 from tests.support.publishing import until
@@ -232,6 +232,37 @@ async def test_two_workers_that_both_think_they_own_it_count_once_and_back_off()
         assert await other.applier.drained(20)
         assert (await store.offsets(), await one.accepted()) == ({0: 1}, 1)
     assert one.counted("fenced") >= 1
+
+
+class Waiting(MemoryStore):
+    """A store whose claims are answered when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer, self.asked = asyncio.Event(), 0
+        self.answer.set()
+
+    async def claim(self, partition: int) -> Claim:
+        self.asked += 1
+        await self.answer.wait()
+        return await super().claim(partition)
+
+
+async def test_a_partition_that_is_released_while_it_is_claimed_again_stays_released() -> None:
+    """Kept, it would be taken away from its new owner with every heartbeat, for ever."""
+    store = Waiting()
+    room = await Room(store=store).open(entry("u1"))
+    await room.fold()
+    other = await Room(room.log, store).open()
+    await other.applier.claim(0)
+    async with room.running():
+        store.answer.clear()
+        await until(lambda: store.asked == 3)  # the heartbeat was fenced
+        room.applier.release([0])
+        store.answer.set()
+        await until(lambda: room.counted("claims") == 2)
+        await asyncio.sleep(2 * HEARTBEAT_S)  # that nothing follows has no event to wait for
+    assert (dict(room.applier.owned), room.sought, store.asked) == ({}, [], 3)
 
 
 # -- rule 8: what is away for a moment is waited for, what contradicts ends the worker

@@ -1,6 +1,6 @@
 """The publisher over a store and a log: embargoes, numbers after a crash, rolled-back stores, definitions on their way."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -266,6 +266,34 @@ async def test_corrections_are_listed_once_after_a_rollback(room: Room) -> None:
     await view.refresh()
     assert view.journals.corrections() == before
     assert len(before["list"]) == 1
+
+
+class Falling(MemoryStore):
+    """A store that is put back to ``early`` once, before a journal is read from it."""
+
+    early: Any = None
+
+    async def units(self, partition: int, names: Sequence[bytes]) -> list[bytes | None]:
+        if names and self.early is not None:
+            self.rollback_to(self.early)
+            self.early = None
+        return await super().units(partition, names)
+
+
+async def test_no_correction_is_missed_when_the_store_goes_back_between_totals_and_journal(tmp_path: Path) -> None:
+    store = Falling()
+    room = await Room(store, tmp_path / "kept", DEFINITION).open()
+    await room.send(report("u1"))
+    early = store.snapshot()
+    await room.send(report("u1", 2, votes=2))
+    view = View(store, room.plan, 2)
+    store.early = early
+    await view.refresh()
+    await room.fold()
+    await room.send(report("u1", 3, votes=1))  # past where it stood, before anybody looks again
+    await view.refresh()
+    assert [item["version"] for item in view.journals.corrections()["list"]] == [2, 3]
+    await room.log.close()
 
 
 class Away(MemoryLog):

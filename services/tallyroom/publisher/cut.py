@@ -86,20 +86,23 @@ class View:
         moved = []
         for number, offset in sorted((await self._store.offsets()).items()):
             view = self.partitions.get(number)
-            if view is not None and view.offset != offset:
-                await self._read(number, view)
+            if view is not None and view.offset != offset and await self._read(number, view):
                 moved.append(number)
         return moved
 
-    async def _read(self, number: int, view: PartitionView) -> None:
+    async def _read(self, number: int, view: PartitionView) -> bool:
+        """Take over a partition as it stands now; False if the store changed under our hands: it is read again next time."""
         cut = await self._store.cut(number, self._names)
         if cut is None:
-            return
+            return False
         tallies, refusals, heard, journal, chain, fingerprints = cut.values[: len(_OWN)]
-        if cut.offset < view.offset:
-            view.journal = 0  # the store went back: its journal may be another one from here on
+        back = cut.offset < view.offset  # the store went back: its journal may be another one from here on
+        entries = await self._entries(number, 0 if back else view.journal, int(journal or b"0"))
+        if entries is None:
+            return False
+        if back:
             self.journals.forget(number)
-        view.offset = cut.offset
+        view.offset, view.journal = cut.offset, int(journal or b"0")
         view.tallies = packed.unpack_tallies(tallies)
         view.refusals = packed.unpack_refusals(refusals)
         view.heard = packed.unpack_heard(heard)
@@ -110,14 +113,14 @@ class View:
             if raw != view.raw[index]:
                 view.raw[index] = raw
                 self.changed.add(self._read_places[index])
-        await self._read_journal(number, view, int(journal or b"0"))
+        for entry in entries:
+            self._remember(number, entry)
+        return True
 
-    async def _read_journal(self, number: int, view: PartitionView, length: int) -> None:
-        names = [packed.journal_name(index) for index in range(view.journal, length)]
-        for data in await self._store.units(number, names):
-            if data is not None:
-                self._remember(number, packed.decode_entry(data))
-        view.journal = length
+    async def _entries(self, number: int, start: int, end: int) -> list[packed.Entry] | None:
+        """Journal entries of a cut; None if the store lost one of them since: a hole would never be filled."""
+        found = await self._store.units(number, [packed.journal_name(index) for index in range(start, end)])
+        return None if None in found else [packed.decode_entry(data) for data in found if data is not None]
 
     def _remember(self, number: int, entry: packed.Entry) -> None:
         about = self.journals.remember(number, entry)

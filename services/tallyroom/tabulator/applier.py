@@ -91,12 +91,18 @@ class Applier:
 
     async def claim(self, partition: int) -> int:
         """Take a partition: the offset to read from. Raises StoreUnavailable, RebuildRequired."""
+        return self._own(await self._claimed(partition))
+
+    async def _claimed(self, partition: int) -> Owned:
         async with self._claims:
             claim = await self._store.claim(partition)
             self._metrics.claims.inc()
             owned = Owned(claim, self._plan, self._partitions)
             await self._recognise(owned)
-        known = self._acknowledged.get(partition, 0)
+        return owned
+
+    def _own(self, owned: Owned) -> int:
+        partition, known = owned.partition, self._acknowledged.get(owned.partition, 0)
         if owned.next < known:
             self._metrics.store_rollbacks.inc()
             self._logger.warning(
@@ -259,10 +265,14 @@ class Applier:
             # Two workers that both think they own it would fence each other for ever: back off, with jitter, and the
             # zombie learns in the meantime that it left the group.
             await asyncio.sleep(min(_RETRY_S[1], _RETRY_S[0] * 2**times) * random.uniform(0.5, 1.5))
-        if self._owned.get(partition) is not owned or self._seek is None:
-            return
-        offset = await self._retry(lambda: self.claim(partition))
-        await self._seek(partition, offset)
+
+        async def claimed() -> Owned | None:
+            return await self._claimed(partition) if self._owned.get(partition) is owned else None
+
+        again = await self._retry(claimed)
+        # Released, or claimed anew after a rebalance, while this one waited: kept, it would be taken from its owner for ever.
+        if again is not None and self._owned.get(partition) is owned and self._seek is not None:
+            await self._seek(partition, self._own(again))
 
     async def _retry(self, call: Callable[[], Awaitable[_T]], patience_s: float = OUTAGE_S) -> _T:
         """The call, again and again while store or log are away: nothing can be folded without them."""
