@@ -22,7 +22,8 @@ allow tallyroom-topics --operation Create --operation Describe --topic "$QUARANT
 # Producers, replay, publish: they write events and read nothing. One user for each source.
 allow tallyroom-producer --operation Write --operation Describe --topic "$EVENTS"
 
-# Tabulators: read events, write what they refuse, and form one group. They cannot write an event.
+# Tabulators: read events, write what they refuse, and form one group. They cannot write an event. `tallyroom rebuild` runs as this
+# user: by another definition it refuses other records, and writes them to the quarantine.
 allow tallyroom-tabulator --operation Read --operation Describe --topic "$EVENTS"
 allow tallyroom-tabulator --operation Write --operation Describe --topic "$QUARANTINE"
 allow tallyroom-tabulator --operation Read --group "$TABULATORS"
@@ -30,11 +31,12 @@ allow tallyroom-tabulator --operation Read --group "$TABULATORS"
 # The publisher asks how far the log has come, and reads no record.
 allow tallyroom-publisher --operation Describe --topic "$EVENTS"
 
-# The auditor and `tallyroom record`, `verify`, `rebuild`: read everything, write nothing.
+# The auditor and `tallyroom record`, `verify`, `explain`: read everything, write nothing.
 allow tallyroom-auditor --operation Read --operation Describe --topic "$EVENTS"
 allow tallyroom-auditor --operation Read --operation Describe --topic "$QUARANTINE"
 
-# The desk: reads events and what was refused, writes its acts as events. `tallyroom returns` runs as this user too.
+# The desk (`tallyroom quarantine`, `desk`, `unit`, `amend`): reads events and what was refused, writes its acts as events.
+# `tallyroom returns` runs as this user too.
 allow tallyroom-desk --operation Read --operation Write --operation Describe --topic "$EVENTS"
 allow tallyroom-desk --operation Read --operation Describe --topic "$QUARANTINE"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallyroom.domain.errors import LogError, SettingError, StoreUnavailable
+from tallyroom.domain.errors import LogError, SettingError, StoreUnavailable, TopicMissing
 from tallyroom.log import Entry, KafkaLog, events_topic, quarantine_topic
 from tallyroom.settings import KafkaSecurity
 from tallyroom.store import Apply, RedisStore
@@ -112,9 +112,18 @@ class TestKafka:
             logs.of(KafkaSecurity("ssl", ca=logs.broker.access("admin").ca)),
             logs.of(KafkaSecurity()),
         ):
-            with pytest.raises(LogError) as caught:
+            with pytest.raises(LogError, match="did not describe") as caught:
                 await log.partitions(EVENTS)
             assert "leak-" not in repr(caught.value) + repr(caught.value.__cause__) + repr(vars(log).get("_admin"))
+
+    async def test_who_is_turned_away_is_told_what_to_do(self, logs: Logs) -> None:
+        wrong = logs("tallyroom-producer", "leak-wrong-4711")
+        with pytest.raises(LogError, match=r"password of 'tallyroom-producer' .*TALLYROOM_KAFKA_PASSWORD_FILE"):
+            await wrong.partitions(EVENTS)
+        with pytest.raises(TopicMissing, match=r"is not shown to this user.*TALLYROOM_KAFKA_USERNAME.*acls\.sh"):
+            await logs("tallyroom-producer").partitions(QUARANTINE)
+        with pytest.raises(LogError, match=r"'tallyroom-publisher' has no right to it .*acls\.sh"):
+            await logs("tallyroom-publisher").append(EVENTS, [Entry(b"k", b"v")])
 
     async def test_a_certificate_for_another_host_is_refused(self, logs: Logs) -> None:
         access = logs.broker.access("tallyroom-producer")
@@ -197,6 +206,17 @@ async def test_each_service_does_its_part_of_the_store(server: SecuredStore) -> 
 )
 async def test_what_a_stolen_password_does_not_open(server: SecuredStore, user: str, command: tuple[str, ...]) -> None:
     assert "permission" in await refused(server.access(user), *command)
+
+
+async def test_who_is_turned_away_by_the_store_is_told_what_to_do(server: SecuredStore) -> None:
+    for access, what in (
+        (server.access("gateway", "leak-wrong-4711"), "'tallyroom-gateway' in: .*TALLYROOM_REDIS_PASSWORD_FILE"),
+        (server.access("gateway"), r"refused user 'tallyroom-gateway': .*TALLYROOM_REDIS_USERNAME.*users\.acl"),
+    ):
+        store = RedisStore(access, ELECTION, ENVIRONMENT)
+        with pytest.raises(StoreUnavailable, match=what):
+            await store.claim(0)
+        await store.close()
 
 
 async def test_the_store_asks_who_is_there(server: SecuredStore, tmp_path: Path) -> None:

@@ -2,108 +2,64 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tallyroom.codec.definition import encode_definition
-from tallyroom.codec.events import encode_event
+from tallyroom.codec.events import Report, encode_event
+from tallyroom.codec.signatures import Key
+from tallyroom.domain.desk import DeskRules
+from tallyroom.domain.election import Definition, Source
 from tallyroom.night.group import ProcessGroup
 from tallyroom.night.night import free_port
-from tallyroom.settings import Settings, StoreAccess
+from tallyroom.producer.keyfile import generate
 from tallyroom.testing.kafka import BrokerUnavailable
 from tallyroom.testing.secured import SecuredBroker
 from tests.support.certificates import Authority
 from tests.support.kafka_fixtures import unavailable
 from tests.support.mini import report
 from tests.support.secured import SecuredStore, allow, secured_kafka
-from tests.support.signing import OTHER, signed_definition
+from tests.support.secured_night import Secured, counted, until_counted
+from tests.support.signing import OTHER, public, signed_definition
 from tests.support.store_fixtures import binary_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(400)]
 
-SCRIPT: Final = Path(sys.executable).with_name("tallyroom")
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
-class Secured:
-    """Both servers and the commands that run on them, each as its own user."""
-
-    def __init__(self, broker: SecuredBroker, store: SecuredStore, folder: Path) -> None:
-        self.broker, self.store, self.folder = broker, store, folder
-        self.election = str(folder / "election.json")
-
-    def environment(self, kafka: str | None, store: str | None) -> dict[str, str]:
-        """Settings of a process: passwords in files, as they should be."""
-        access = StoreAccess("") if store is None else self.store.access(store)
-        settings = Settings(
-            kafka_url=None if kafka is None else self.broker.url,
-            kafka=Settings().kafka if kafka is None else self.broker.access(kafka),
-            redis_url=access.url, redis_username=access.username, redis_password=access.password, redis_ca=access.ca,
-        )  # fmt: skip
-        made = {**settings.environment(), "TALLYROOM_PARTITIONS": "2", "TALLYROOM_DATA": str(self.folder / "data")}
-        for name in ("TALLYROOM_KAFKA_PASSWORD", "TALLYROOM_REDIS_PASSWORD"):
-            if made[name]:
-                path = self.folder / f"{kafka}-{store}-{name}"
-                path.write_text(made[name] + "\n")
-                path.chmod(0o600)
-                made |= {name: "", f"{name}_FILE": str(path)}
-        return made
-
-    def run(self, kafka: str, *arguments: str, code: int = 0) -> str:
-        """What a command prints that speaks to Kafka as this user."""
-        done = subprocess.run(
-            [SCRIPT, *arguments], env={**os.environ, **self.environment(kafka, None)}, capture_output=True, timeout=120,
-            check=False, cwd=self.folder,
-        )  # fmt: skip
-        said = (done.stdout + done.stderr).decode()
-        assert done.returncode == code, said
-        assert "leak-" not in said
-        return done.stdout.decode()
-
-
-@pytest.fixture
-def secured(tmp_path: Path) -> Iterator[Secured]:
-    """Both servers, running."""
-    authority = Authority(tmp_path / "authority")
-    store = SecuredStore(binary_of("redis"), tmp_path / "redis", authority, ("mini", "test"))
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SecuredBroker]:
+    """One broker; each night has an election, and so topics and rights, of its own."""
     try:
-        with secured_kafka(tmp_path / "kafka", authority) as broker, store.running():
-            yield Secured(broker, store, tmp_path)
+        with secured_kafka(tmp_path_factory.mktemp("kafka"), authority) as running:
+            yield running
     except BrokerUnavailable as error:
         unavailable(error)
 
 
-def counted(snapshot: Mapping[str, Any]) -> dict[str, int]:
-    """Votes of contest mayor in its root area."""
-    for contest in snapshot.get("contests", ()):
-        if contest["contest"] == "mayor" and contest["areas"]:
-            return dict(contest["areas"][0]["counts"])
-    return {}
+@pytest.fixture
+def start(broker: SecuredBroker, authority: Authority, tmp_path: Path) -> Iterator[Callable[[str], Secured]]:
+    """Both servers, the store for an election of this id."""
+    with ExitStack() as stack:
 
+        def started(election: str) -> Secured:
+            store = SecuredStore(binary_of("redis"), tmp_path / "redis", authority, (election, "test"))
+            stack.enter_context(store.running())
+            return Secured(broker, store, tmp_path)
 
-async def until_counted(group: ProcessGroup, url: str, wanted: Mapping[str, int]) -> dict[str, Any]:
-    """The first snapshot with these votes."""
-    found: dict[str, Any] = {}
-    deadline = time.monotonic() + 150
-    async with httpx.AsyncClient(timeout=10) as client:
-        while counted(found) != wanted:
-            if group.failed.done():
-                raise group.failed.result()
-            assert time.monotonic() < deadline, found
-            await asyncio.sleep(0.2)
-            try:
-                answer = await client.get(f"{url}/v1/elections/mini/snapshot")
-            except httpx.TransportError:
-                continue
-            found = answer.json() if answer.status_code == 200 else {}
-    return found
+        yield started
 
 
 async def until_audited(group: ProcessGroup, ops: int) -> None:
@@ -128,7 +84,8 @@ async def until_audited(group: ProcessGroup, ops: int) -> None:
             first = audits if first < 0 and audits else first
 
 
-async def test_a_signed_night_on_secured_servers(secured: Secured) -> None:
+async def test_a_signed_night_on_secured_servers(start: Callable[[str], Secured]) -> None:
+    secured = start("mini")
     folder = secured.folder
     made = json.loads(secured.run("tallyroom-producer", "keys", "generate", "hall.key", "--id", "hall-1"))
     (folder / "election.json").write_bytes(encode_definition(signed_definition(key=made["key"])))
@@ -172,3 +129,141 @@ async def test_a_signed_night_on_secured_servers(secured: Secured) -> None:
     said = "".join(path.read_text("utf-8", "replace") for path in (folder / "logs").glob("*.log"))
     assert said
     assert "leak-" not in said
+
+
+def town(hall: Key, desk: Key) -> Definition:
+    """The small vote with signed events, a desk of two people, and its own id."""
+    made = signed_definition(key=hall.public)
+    able = ("desk", "amendment", "declaration")
+    sources = (*made.sources[:2], Source(id="desk", names={}, may_report=able, keys=(public(desk),)))
+    return replace(made, election="town", sources=sources, desk=DeskRules(persons=2))
+
+
+def broken(unit: str, version: int = 1) -> Report:
+    """A sheet that does not add up: ten valid ballots, nine votes."""
+    sheet = report(unit, version, x=1, y=8)
+    return msgspec.structs.replace(sheet, ballots={"cast": 11, "valid": 10, "invalid": 1})
+
+
+class Town:
+    """A night whose operators are two people, each service and each command as its own user."""
+
+    def __init__(self, secured: Secured, group: ProcessGroup) -> None:
+        self.secured, self.group = secured, group
+        self.port = free_port()
+
+    async def open(self) -> None:
+        """Rights, topics, services, and four reports: one counts, two do not add up, one is of a unit that nobody knows."""
+        secured = self.secured
+        keys = [generate(secured.folder / f"{name}.key", f"{name}-1") for name in ("hall", "desk")]
+        (secured.folder / "election.json").write_bytes(encode_definition(town(*keys)))
+        await allow(secured.broker, "town", "test")
+        await secured.told("tallyroom-topics", "topics", "create", secured.election)
+        users = (
+            ("tabulator", "tallyroom-tabulator", "tabulator"), ("publisher", "tallyroom-publisher", "publisher"),
+            ("gateway", None, "gateway"), ("returns", "tallyroom-desk", "gateway"),
+        )  # fmt: skip
+        for service, kafka, store in users:
+            ports = {"TALLYROOM_OPS_PORT": str(free_port()), "TALLYROOM_HTTP_PORT": str(self.port)}
+            await self.group.start(service, [service, secured.election], secured.environment(kafka, store) | ports)
+        await self.publish(report("a"), broken("b"), broken("b", 2), report("new", x=10, y=1))
+        await self.until({"x": 3, "y": 4})
+
+    async def publish(self, *reports: Report) -> None:
+        """What the town hall sends, signed."""
+        lines = [encode_event(msgspec.structs.replace(item, election="town")) for item in reports]
+        events, key = (str(self.secured.folder / name) for name in ("events.ndjson", "hall.key"))
+        (self.secured.folder / "events.ndjson").write_bytes(b"\n".join(lines))
+        about = ("--election", self.secured.election, "--key", key)
+        await self.secured.told("tallyroom-producer", "publish", events, *about)
+
+    async def ask(self, verb: str, *about: str) -> str:
+        """What the desk is told."""
+        return await self.secured.told("tallyroom-desk", *verb.split(), self.secured.election, *about)
+
+    async def decide(self, verb: str, *about: str) -> str:
+        """A decision of two operators, signed by the desk."""
+        return await self.ask(verb, *about, *self.signed)
+
+    @property
+    def signed(self) -> tuple[str, ...]:
+        """Who decides, why, and with which key."""
+        two = ("--operator", "A. Operator", "--operator", "B. Operator", "--reason", "telephoned")
+        return (*two, "--key", str(self.secured.folder / "desk.key"))
+
+    async def until(self, wanted: Mapping[str, int]) -> dict[str, Any]:
+        """The first snapshot with these votes."""
+        return await until_counted(self.group, f"http://127.0.0.1:{self.port}", wanted, "town")
+
+
+async def test_the_desk_on_secured_servers(start: Callable[[str], Secured]) -> None:
+    secured = start("town")
+    async with ProcessGroup(secured.folder / "logs") as group:
+        night = Town(secured, group)
+        await night.open()
+        first = (await night.until({"x": 3, "y": 4}))["revision"]
+        await refused(night)
+        unit = {"change": "add_unit", "unit": {"id": "new", "registered": 30}, "contests": {"mayor": "north"}}
+        (secured.folder / "changes.json").write_text(json.dumps([unit]))
+        await night.decide("amend", str(secured.folder / "changes.json"))
+        await night.until({"x": 14, "y": 13})  # `tallyroom returns` sent what had waited
+        await acts(night)
+        await read(night, first, await night.until({"x": 17, "y": 21}))
+    said = "".join(path.read_text("utf-8", "replace") for path in (secured.folder / "logs").glob("*.log"))
+    assert said
+    assert "leak-" not in said
+
+
+async def refused(night: Town) -> None:
+    """What was refused is looked at, and decided by those alone who may write events."""
+    listed = json.loads(await night.ask("quarantine list", "--json"))
+    places = {f"{case['unit']}/{case['version']}": case["at"] for case in listed["cases"]}
+    assert places.keys() == {"b/1", "b/2", "new/1"}
+    assert "valid 10 = selections 9 does not hold" in await night.ask("quarantine show", places["b/1"])
+    release = ("quarantine", "release", night.secured.election, places["b/1"], *night.signed)
+    said = night.secured.run("tallyroom-auditor", *release, code=1)
+    assert "user 'tallyroom-auditor' has no right to it" in said
+    assert "what to do: run this as the user that has the right (TALLYROOM_KAFKA_USERNAME)" in said
+    night.secured.run("tallyroom-desk", *release)
+    await night.decide("quarantine reject", places["b/2"])
+    await night.until({"x": 4, "y": 12})
+
+
+async def acts(night: Town) -> None:
+    """Every act of the desk once."""
+    await night.decide("desk freeze", "mayor", "--text", "Being checked.")
+    await night.decide("unit correct", "mayor:a", "x=5", "valid=9", "cast=10")
+    await night.decide("desk thaw", "mayor")
+    await night.decide("desk accept-with-flag", "hall")
+    await night.publish(broken("c"))
+    await night.until({"x": 17, "y": 21})
+    await night.decide("desk call", "mayor:y", "--text", "Y has it.")
+    await night.decide("desk uncall", "mayor:y")
+    await night.decide("desk embargo", "mayor", "--until", "2100-01-01T00:00:00Z")
+    await night.until({})
+    await night.decide("desk embargo", "mayor", "--until", "lift")
+    shown = await night.ask("unit show", "mayor:b")
+    assert "version 1 (counted, counted)" in shown
+    assert "version 2, accounting, rejected" in shown
+
+
+async def read(night: Town, first: int, snapshot: dict[str, Any]) -> None:
+    """What the log says is read by those who may read it; a rebuild is a tabulator's."""
+    secured, gateway = night.secured, {"TALLYROOM_HTTP_PORT": str(night.port)}
+    path = secured.folder / "snapshot.json"
+    path.write_text(json.dumps(snapshot))
+    verify = ("verify", str(path), "--log", secured.broker.url, "--election", secured.election)
+    assert "equal" in await secured.told("tallyroom-auditor", *verify)
+    said = secured.run("tallyroom-publisher", *verify, code=2)
+    assert "user 'tallyroom-publisher' has no right to it (TopicAuthorizationFailedError)" in said
+    snapshot["contests"][0]["areas"][0]["counts"]["x"] += 1
+    path.write_text(json.dumps(snapshot))
+    assert "mayor │ town │ counts.x │ 17 │ 18" in secured.run("tallyroom-auditor", *verify, code=1)
+    span = ("--from", str(first), "--to", str(snapshot["revision"]), "--json")
+    told = await secured.told("tallyroom-auditor", "explain", secured.election, *span, settings=gateway)
+    assert json.loads(told)["difference"]["x"] == 14
+    assert "A small vote" in await secured.told(None, "results", settings=gateway)
+    said = secured.run("tallyroom-tabulator", "rebuild", secured.election, store="gateway", code=1)
+    assert "refused user 'tallyroom-gateway'" in said
+    assert "TALLYROOM_REDIS_USERNAME" in said
+    assert "2 partitions" in secured.run("tallyroom-tabulator", "rebuild", secured.election, store="tabulator")

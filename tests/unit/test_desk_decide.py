@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
@@ -142,6 +142,18 @@ async def test_an_embargo_is_put_off_by_a_declaration_without_names() -> None:
     (made,) = [item for item in (await desk.again()).facts().asides if item["type"] == "declaration"]
     assert (made["act"], made["contest"], made["operators"]) == ("embargo_extended", "list", list(TWO.operators))
     assert Declaration.__struct_config__.tag == "declaration"
+
+
+async def test_an_embargo_that_is_lifted_in_the_moment_it_was_made_is_lifted() -> None:
+    desk = await room()
+    await desk.send(U1.event(desk.plan.definition))
+    contest = decide.target(desk.plan, "list")
+    for until in (CLOSED_AT + timedelta(hours=1), None):
+        await decide.embargo(desk.hand, desk.book, contest, until, TWO)
+    made = [item for item in desk.book.facts().asides if item["type"] == "declaration"]
+    ordered = sorted(made, key=lambda item: datetime.fromisoformat(item["reported_at"]))
+    assert [item["act"] for item in ordered] == ["embargo_extended", "embargo_lifted"]
+    assert len({item["reported_at"] for item in made}) == 2
 
 
 async def test_an_amendment_counts_the_reports_that_wait_for_it() -> None:

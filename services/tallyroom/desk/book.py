@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tallyroom.codec.events import AnyEvent, Desk, Report, encode_event
+from tallyroom.codec.events import AnyEvent, Declaration, Desk, Report, encode_event
 from tallyroom.codec.reading import PartitionReader
 from tallyroom.domain.events import RELEASABLE, Refusal
 from tallyroom.log.base import EventLog, Record
@@ -84,7 +84,7 @@ class Book:
         self._readers: dict[int, PartitionReader] = {}
         self._next: dict[int, int] = {}
         self.cases: dict[At, Case] = {}
-        self.acts: dict[str, Desk] = {}  # accepted acts by event id
+        self.acts: dict[str, Desk | Declaration] = {}  # accepted ones by event id: in force in the order of their times
         self._released: dict[str, Decision] = {}
         self._rejected: dict[str, Decision] = {}
         self._newest: dict[str, At] = {}  # leaf -> its newest accepted report
@@ -136,9 +136,9 @@ class Book:
             self.cases[at] = Case(at, verdict.refusal, verdict.detail, record.timestamp, event)
         elif isinstance(event, Report):
             self._accepted(event, verdict, at, record.timestamp)
-        elif isinstance(event, Desk):
+        elif isinstance(event, Desk | Declaration):
             self.acts[event.id] = event
-            if event.act == "reject" and event.target is not None:
+            if isinstance(event, Desk) and event.act == "reject" and event.target is not None:
                 self._rejected[event.target] = Decision(at, event.operators, event.reason, record.timestamp)
         if event is not None and event.id in reader.asides and event.id not in self._asides:
             self._asides[event.id] = msgspec.json.decode(encode_event(event))

@@ -15,7 +15,7 @@ from tallyroom.domain.errors import LogError, LogUnavailable, TopicMismatch
 from tallyroom.log.base import Bounds, Entry, LogRecord, Position
 from tallyroom.log.patient import be_patient
 from tallyroom.log.routing import MAX_VALUE_BYTES, no_partition, no_topic, out_of_range, route
-from tallyroom.log.security import client_options
+from tallyroom.log.security import client_options, other_user, reason, remedy
 from tallyroom.settings import KafkaSecurity
 
 PLAINTEXT: Final = KafkaSecurity()
@@ -56,6 +56,7 @@ class KafkaLog:
         be_patient()
         self._bootstrap = bootstrap
         self._replication, self._min_insync = replication
+        self._security = security
         self._options = {"bootstrap_servers": bootstrap, **client_options(security)}
         self._admin: AIOKafkaAdminClient | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -83,7 +84,8 @@ class KafkaLog:
             found = (await self._describe()).get(topic)
         if found is None:
             self._counts.pop(topic, None)
-            raise no_topic(topic)
+            hidden = self._security.protocol == "sasl_ssl"  # brokers do not say which topics a user may not see
+            raise no_topic(topic, other_user(self._security) if hidden else None)
         self._counts[topic] = found
         return found
 
@@ -229,10 +231,9 @@ class KafkaLog:
                 yield
         except (KafkaError, TimeoutError, OSError) as error:
             self._counts.clear()  # the topic may be gone, or be another one by now
-            reason = f"no answer in {seconds:.0f} s" if isinstance(error, TimeoutError) else repr(error)
             raise LogUnavailable(
-                f"Kafka at {self._bootstrap} did not {doing}: {reason}.",
-                "check that the brokers run and that TALLYROOM_KAFKA_URL names them; then start this again",
+                f"Kafka at {self._bootstrap} did not {doing}: {reason(error, self._security, seconds)}.",
+                remedy(error, self._security),
             ) from error
 
 

@@ -33,9 +33,12 @@ def route(topic: str, entries: Sequence[Entry], partitions: int) -> dict[int, li
     return routed
 
 
-def no_topic(topic: str) -> TopicMissing:
-    """The error for a topic that nobody created."""
-    return TopicMissing(f"Topic {topic} does not exist.", "create it with `tallyroom topics create ELECTION`")
+def no_topic(topic: str, hidden: str | None = None) -> TopicMissing:
+    """The error for a topic that nobody created. ``hidden``: what to do if it is there and the user may not see it."""
+    action = "create it with `tallyroom topics create ELECTION`"
+    if hidden is None:
+        return TopicMissing(f"Topic {topic} does not exist.", action)
+    return TopicMissing(f"Topic {topic} does not exist, or is not shown to this user.", f"{action}, or {hidden}")
 
 
 def no_partition(topic: str, partition: int, partitions: int) -> LogError:

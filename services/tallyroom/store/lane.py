@@ -10,7 +10,7 @@ from hiredis import pack_command
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from tallyroom.domain.errors import SettingError, StoreUnavailable
 from tallyroom.settings import StoreAccess
@@ -21,6 +21,9 @@ CONNECT_S: Final = 2.0
 ANSWER_S: Final = 5.0
 """Longest wait for the answers of one pipeline. A claim and its load must end well before Kafka's request time-out, or the
 member is put out of its group; one pipeline of 24,000 fields takes a server 50 ms."""
+
+_FORBIDDEN: Final = "permission"
+"""What a refused right is called; a function that lacks one says it in an error of the function, not in one of its own kind."""
 
 Reply: TypeAlias = Any
 """What a command answered: bytes, int, list, None, or the ResponseError of that command."""
@@ -85,6 +88,7 @@ class Lane:
     def __init__(self, access: StoreAccess, answer_s: float = ANSWER_S) -> None:
         self._connection = connect(access)
         self._address = address(access.url)
+        self._user = self._connection.username or "default"
         self._answer_s = answer_s
         self._turn = asyncio.Lock()
 
@@ -122,8 +126,13 @@ class Lane:
         try:
             await self.exchange(commands, replies)
         except Lost as error:
+            if isinstance(error.__cause__, AuthenticationError):
+                raise StoreUnavailable(
+                    f"The store at {self._address} does not let user {self._user!r} in: {str(error).rstrip('.')}.",
+                    "correct TALLYROOM_REDIS_USERNAME and TALLYROOM_REDIS_PASSWORD_FILE",
+                ) from error
             raise StoreUnavailable(
-                f"The store at {self._address} does not answer: {error}.",
+                f"The store at {self._address} does not answer: {str(error).rstrip('.')}.",
                 "start the server or correct TALLYROOM_REDIS_URL; work goes on by itself once it answers",
             ) from error
         return replies
@@ -135,6 +144,12 @@ class Lane:
     def checked(self, reply: Reply) -> Reply:
         """The reply itself. Raises StoreUnavailable if it is an error."""
         if isinstance(reply, ResponseError):
+            if _FORBIDDEN in str(reply).lower():
+                raise StoreUnavailable(
+                    f"The store at {self._address} refused user {self._user!r}: {str(reply).rstrip('.')}.",
+                    "run this as the user that has the right (TALLYROOM_REDIS_USERNAME; docs/security.md, 'Store'), or give it "
+                    "the rights of deploy/redis/users.acl",
+                ) from reply
             raise StoreUnavailable(
                 f"The store at {self._address} refused: {reply}.",
                 "look at the server's state (memory, disk, role, rights); it must be Redis 7.0+ or Valkey 7.2+",
