@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallyroom.codec import packed
+from tallyroom.codec.layout import ORIGIN
 from tallyroom.tabulation.fold import Tallies
 from tallyroom.tabulation.rows import complete, counters
 from tests.support.elections import Night, Sent, election
@@ -54,7 +55,7 @@ def test_field_names() -> None:
     assert packed.cell_name("list", "A") == b"t:list|A"
     assert packed.unit_name("groups|u1#advance") == b"u:groups|u1#advance"
     assert packed.journal_name(7) == b"j:7"
-    own = {packed.DEFINITION, packed.FINGERPRINTS, packed.TALLIES, packed.REFUSALS, packed.JOURNAL_LENGTH}
+    own = {packed.DEFINITION, ORIGIN, packed.TALLIES, packed.REFUSALS, packed.JOURNAL_LENGTH}
     assert not any(name.startswith((packed.CELL, packed.UNIT, packed.JOURNAL)) for name in own)
 
 

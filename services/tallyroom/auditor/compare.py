@@ -8,6 +8,7 @@ import msgspec
 
 from tallyroom.auditor.books import Books, leaf_name, sums_of
 from tallyroom.codec import packed
+from tallyroom.codec.layout import ORIGIN
 from tallyroom.domain.election import Contest
 from tallyroom.results.documents import areas_name, contest_name
 from tallyroom.tabulation.audit import Book
@@ -20,7 +21,7 @@ Prefix = tuple[tuple[int, int], ...]
 
 Sums = Mapping[Place, Mapping[str, int]]
 
-_OWN: Final = (packed.TALLIES, packed.REFUSALS, packed.DEFINITION)
+_OWN: Final = (ORIGIN, packed.TALLIES, packed.REFUSALS, packed.DEFINITION)
 _TALLIES: Final = ("accepted", "superseded", "duplicates", "late", "decreases", "aside", "amendments")
 _HEAD: Final = ("accepted", "superseded", "duplicates", "late", "decreases", "aside")
 _STATE: Final = ("version", "reported_at", "kind and disposition", "parts reported", "parts expected", "registered")
@@ -56,7 +57,7 @@ class Difference(NamedTuple):
 
 
 def totals_names(book: Book) -> list[bytes]:
-    """Fields of the partition's hash to be read for `stored_totals`."""
+    """Fields of the partition's hash to be read for `stored_totals`; the first says by which layout."""
     cells = [packed.cell_name(contest.id, area) for contest in book.definition.contests for area in contest.areas]
     return [*_OWN, *cells]
 
@@ -80,7 +81,7 @@ def stored_units(book: Book, leaves: Sequence[Key], values: Sequence[bytes | Non
 
 
 def _own(book: Book, values: Sequence[bytes | None]) -> Iterator[Difference]:
-    raw_tallies, raw_refusals, chain = values
+    _, raw_tallies, raw_refusals, chain = values
     tallies, refusals = packed.unpack_tallies(raw_tallies), packed.unpack_refusals(raw_refusals)
     for name in _TALLIES:
         yield from _number(f"events {name}", book.fates[name], getattr(tallies, name))

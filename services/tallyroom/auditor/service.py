@@ -28,9 +28,10 @@ from tallyroom.auditor.compare import (
     totals_names,
     unit_names,
 )
+from tallyroom.codec.layout import origin_of
 from tallyroom.codec.marks import SHOWN, Thaw, Why
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import StoreUnavailable, TallyroomError, TopicMissing
+from tallyroom.domain.errors import OtherLayout, StoreUnavailable, TallyroomError, TopicMissing
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import EventLog
 from tallyroom.store.base import Cut, RevisionStore, TotalsStore
@@ -92,7 +93,7 @@ class Auditor:
             started = time.monotonic()
             try:
                 await self.audit()
-            except (StoreUnavailable, TopicMissing, OtherDefinition) as error:
+            except (StoreUnavailable, TopicMissing, OtherDefinition, OtherLayout) as error:
                 self._logger.warning("cannot audit now; trying again", error=error.what)
             took = time.monotonic() - started
             try:
@@ -101,17 +102,22 @@ class Auditor:
                 continue
 
     async def audit(self) -> list[Difference]:
-        """One whole audit: the published revision, every partition of the store; freezes publication if something differs."""
+        """One whole audit: the published revision, every partition of the store; freezes publication if something differs.
+
+        Raises OtherLayout where another release packed the store: of that nothing is said, neither right nor wrong.
+        """
         started = time.monotonic()
         await self._meet_log()
         number, shown = await self._published()
-        held = [found for partition in range(self._partitions) for found in await self._stored(partition)]
+        held, unread = await self._held()
         if held and not shown:
             number, shown = await self._published()  # it may have been published from what differs just now
         self.differences = [*shown, *held]
         self._metrics.differences.labels(of="published").set(len(shown))
         self._metrics.differences.labels(of="store").set(len(held))
         await self._judge(number if shown else None)
+        if unread is not None:  # what is published was judged all the same
+            raise unread
         self._metrics.audit_seconds.observe(time.monotonic() - started)
         self._metrics.audits.inc()
         self.audits += 1
@@ -180,14 +186,26 @@ class Auditor:
 
     # -- what is stored
 
+    async def _held(self) -> tuple[list[Difference], OtherLayout | None]:
+        """What differs in the store, and why not all of it could be read."""
+        held, unread = list[Difference](), None
+        for partition in range(self._partitions):
+            try:
+                held += await self._stored(partition)
+            except OtherLayout as error:
+                unread = error
+        return held, unread
+
     async def _stored(self, partition: int) -> list[Difference]:
-        """What differs in a partition's hash; nothing can be said of one that is behind what was audited."""
+        """What differs in a partition's hash; nothing can be said of one that is behind what was audited. Raises OtherLayout."""
         book = self._following.books[partition]
         leaves = self._some_leaves(partition)
         totals = totals_names(book)
         cut = await self._totals.cut(partition, [*totals, *unit_names(leaves)])
         if cut is None or cut.offset < self._following.offsets[partition]:
             return []  # not claimed yet, or rolled back: it is folded again, and audited when it is there
+        if cut.offset:
+            origin_of(cut.values[0], partition)
         found = await self._read(self._following, partition, cut.offset)
         if found:
             return found

@@ -1,6 +1,7 @@
 """How totals, unit states and the rest of a partition's hash look in the store. docs/exactly-once.md lists the fields.
 
 Rows and states are little-endian 64-bit integers, nothing else: any language unpacks them, and equal values are equal bytes.
+Which release packed them, the field ``log`` says (`tallyroom.codec.layout`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ from tallyroom.tabulation.notes import Note, Wait, Waits
 from tallyroom.tabulation.plausible import Flagged
 
 DEFINITION: Final = b"def"  # chain hash reached
-FINGERPRINTS: Final = b"log"  # of record 0 and of record off-1
 TALLIES: Final = b"s"
 REFUSALS: Final = b"q"  # refused events of the prefix by reason code
 HEARD: Final = b"h"  # when units were first heard of, and late reports by source
@@ -33,19 +33,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=256)
-def layout(width: int) -> Struct:
+def _shape(width: int) -> Struct:
     """The Struct of a row of this many integers."""
     return Struct(f"<{width}q")
 
 
 def pack(row: tuple[int, ...]) -> bytes:
     """The row as bytes."""
-    return layout(len(row)).pack(*row)
+    return _shape(len(row)).pack(*row)
 
 
 def unpack(data: bytes) -> tuple[int, ...]:
     """The row in ``data``. Raises struct.error if it is no whole number of integers."""
-    return layout(len(data) // 8).unpack(data)
+    return _shape(len(data) // 8).unpack(data)
 
 
 def cell_name(contest: str, area: str) -> bytes:

@@ -11,6 +11,7 @@ TallyroomError
 │   ├── StoreMismatch    it holds another election, definition or partition count
 │   └── StoreUnavailable it does not answer
 └── RebuildRequired      store and log contradict each other: totals must be rebuilt from the log
+    └── OtherLayout      another release packed the totals
 """
 
 
@@ -68,3 +69,7 @@ class StoreUnavailable(StoreError):
 
 class RebuildRequired(TallyroomError):
     """Store and log contradict each other; the log is the truth, so the store must be rebuilt."""
+
+
+class OtherLayout(RebuildRequired):
+    """The totals in the store are packed as another release does it; reading on would misread them."""

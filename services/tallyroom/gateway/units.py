@@ -13,7 +13,8 @@ import msgspec
 
 from tallyroom.codec import packed
 from tallyroom.codec.definition import decode_definition
-from tallyroom.domain.errors import StoreUnavailable
+from tallyroom.codec.layout import guarded, unguarded
+from tallyroom.domain.errors import OtherLayout, StoreUnavailable
 from tallyroom.domain.events import Disposition, Kind
 from tallyroom.domain.partition import partition_of
 from tallyroom.gateway.edition import Edition
@@ -64,6 +65,8 @@ class Units:
                 states = await self._states(leaves)
         except (StoreUnavailable, TimeoutError) as error:
             raise _not_now("The store does not answer.") from error
+        except OtherLayout as error:
+            raise _not_now("The totals are packed as another release does it; an upgrade is under way.") from error
         body = {
             "election": edition.head.election,
             "environment": edition.head.environment,
@@ -91,7 +94,8 @@ class Units:
         found: list[tuple[int, ...] | None] = [None] * len(leaves)
         for partition, indexes in asked.items():
             names = [packed.unit_name(leaves[index].name) for index in indexes]
-            for index, data in zip(indexes, await self._store.units(partition, names), strict=True):
+            values = unguarded(await self._store.units(partition, guarded(names)), partition)
+            for index, data in zip(indexes, values, strict=True):
                 found[index] = None if data is None else packed.unpack(data)
         return found
 

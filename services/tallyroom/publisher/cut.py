@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
-
 from tallyroom.codec import packed
+from tallyroom.codec.layout import ORIGIN, guarded, origin_of, unguarded
 from tallyroom.publisher.journal import Journals
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.flags import ShownFlag
@@ -20,7 +19,7 @@ from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulation.rows import Row, plus, widened
 
 _OWN: Final = (
-    packed.TALLIES, packed.REFUSALS, packed.HEARD, packed.JOURNAL_LENGTH, packed.DEFINITION, packed.FINGERPRINTS,
+    packed.TALLIES, packed.REFUSALS, packed.HEARD, packed.JOURNAL_LENGTH, packed.DEFINITION, ORIGIN,
 )  # fmt: skip
 
 
@@ -82,7 +81,7 @@ class View:
         return datetime.fromtimestamp(newest / 1000, UTC) if newest else None
 
     async def refresh(self) -> list[int]:
-        """Read the partitions whose offset moved; their numbers. Raises StoreUnavailable."""
+        """Read the partitions whose offset moved; their numbers. Raises StoreUnavailable, OtherLayout."""
         moved = []
         for number, offset in sorted((await self._store.offsets()).items()):
             view = self.partitions.get(number)
@@ -95,7 +94,8 @@ class View:
         cut = await self._store.cut(number, self._names)
         if cut is None:
             return False
-        tallies, refusals, heard, journal, chain, fingerprints = cut.values[: len(_OWN)]
+        tallies, refusals, heard, journal, chain, origin = cut.values[: len(_OWN)]
+        first = origin_of(origin, number).first if cut.offset else None
         back = cut.offset < view.offset  # the store went back: its journal may be another one from here on
         entries = await self._entries(number, 0 if back else view.journal, int(journal or b"0"))
         if entries is None:
@@ -107,8 +107,7 @@ class View:
         view.refusals = packed.unpack_refusals(refusals)
         view.heard = packed.unpack_heard(heard)
         view.chain = chain.decode() if chain else ""
-        if fingerprints is not None:
-            view.first = msgspec.json.decode(fingerprints, type=dict[str, str]).get("first")
+        view.first = first or view.first
         for index, raw in enumerate(cut.values[len(_OWN) :]):
             if raw != view.raw[index]:
                 view.raw[index] = raw
@@ -119,7 +118,8 @@ class View:
 
     async def _entries(self, number: int, start: int, end: int) -> list[packed.Entry] | None:
         """Journal entries of a cut; None if the store lost one of them since: a hole would never be filled."""
-        found = await self._store.units(number, [packed.journal_name(index) for index in range(start, end)])
+        names = [packed.journal_name(index) for index in range(start, end)]
+        found = unguarded(await self._store.units(number, guarded(names)), number) if names else ()
         return None if None in found else [packed.decode_entry(data) for data in found if data is not None]
 
     def _remember(self, number: int, entry: packed.Entry) -> None:

@@ -13,7 +13,8 @@ from typing import Final
 from prometheus_client import Counter
 
 from tallyroom.codec import packed
-from tallyroom.domain.errors import LogError, StoreUnavailable
+from tallyroom.codec.layout import guarded, unguarded
+from tallyroom.domain.errors import LogError, OtherLayout, StoreUnavailable
 from tallyroom.domain.events import Refusal
 from tallyroom.log.base import Entry, EventLog
 from tallyroom.publisher.deriving import followed
@@ -29,7 +30,7 @@ HEADER: Final = "tallyroom_returned"
 
 LOOK_S: Final = 1.0
 _NAMED: Final = frozenset({str(Refusal.UNKNOWN_UNIT), str(Refusal.CLOSED_UNIT)})
-_FIELDS: Final = (packed.JOURNAL_LENGTH, packed.DEFINITION)
+_FIELDS: Final = guarded((packed.JOURNAL_LENGTH, packed.DEFINITION))
 
 
 def due(waits: Iterable[tuple[int, Wait]], plan: Plan, rejected: Collection[str]) -> list[tuple[int, Wait]]:
@@ -67,7 +68,7 @@ class Returns:
             started = time.monotonic()
             try:
                 await self.look()
-            except (StoreUnavailable, LogError) as error:
+            except (StoreUnavailable, OtherLayout, LogError) as error:
                 self._logger.warning("cannot look for reports that wait; trying again", error=str(error))
             try:
                 await asyncio.wait_for(stop.wait(), max(0.0, LOOK_S - (time.monotonic() - started)))
@@ -75,7 +76,7 @@ class Returns:
                 continue
 
     async def look(self) -> int:
-        """Send again what is due now; how many. Raises StoreUnavailable, LogError."""
+        """Send again what is due now; how many. Raises StoreUnavailable, OtherLayout, LogError."""
         for partition, offset in sorted((await self._store.offsets()).items()):
             await self._follow(partition, offset)
         chains = set(self._chains.values())
@@ -105,9 +106,10 @@ class Returns:
         if cut.offset < read_at:
             self._journals.forget(partition)
             length = 0
-        journal, chain = cut.values
+        journal, chain = unguarded(cut.values, partition)
         end = int(journal or b"0")
-        for data in await self._store.units(partition, [packed.journal_name(index) for index in range(length, end)]):
+        names = [packed.journal_name(index) for index in range(length, end)]
+        for data in unguarded(await self._store.units(partition, guarded(names)), partition) if names else ():
             if data is not None:
                 self._journals.remember(partition, packed.decode_entry(data))
         self._read[partition] = (cut.offset, end)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from tallyroom import __version__
-from tallyroom.domain.errors import DefinitionError, LogUnavailable, StoreUnavailable
+from tallyroom.domain.errors import DefinitionError, LogUnavailable, OtherLayout, StoreUnavailable
 from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.audited import Freeze
@@ -180,11 +180,11 @@ class Publisher:
         if await self._freeze.follow() or await self._rebuilt():
             view.replan(self._derivation.plan)  # what was withdrawn or folded anew is read and derived anew
         await self._follow_store(lease)
-        moved = await view.refresh()
+        moved, unread = await self._refresh(view)
         self._guards.moved(moved)
         reason = await self._freeze.reason(view.journals)
         await self._withdraw(lease)
-        reason = reason or self._guards.against(view) or self._guards.mixed(view.chains())
+        reason = unread or reason or self._guards.against(view) or self._guards.mixed(view.chains())
         if reason is None and self._derivation.follow(view):
             self._compare_units(view)
             last = Last(self._number, self._hashes, self._documents)
@@ -198,6 +198,13 @@ class Publisher:
         self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
         if self._head is not None:
             self._metrics.snapshot_age.set((self._wall() - self._head.generated_at).total_seconds())
+
+    async def _refresh(self, view: View) -> tuple[list[int], str | None]:
+        """The partitions that moved, and why totals cannot be read: another release packed them, and a rebuild is awaited."""
+        try:
+            return await view.refresh(), None
+        except OtherLayout as error:
+            return [], str(error)
 
     async def _rebuilt(self) -> bool:
         """Whether totals were exchanged since the last round: at the same offset, maybe, so that only their number tells."""

@@ -9,7 +9,8 @@ from collections import defaultdict
 from typing import Final
 
 from tallyroom.codec import packed
-from tallyroom.domain.errors import StoreUnavailable
+from tallyroom.codec.layout import guarded, unguarded
+from tallyroom.domain.errors import OtherLayout, StoreUnavailable
 from tallyroom.domain.partition import partition_of
 from tallyroom.results.flags import ShownFlag
 from tallyroom.results.watch import identical
@@ -40,7 +41,7 @@ class Sweep:
             task, self._task = self._task, None
             try:
                 found = task.result()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OtherLayout) as error:
                 self._seen = None
                 self._logger.warning("units were not compared", error=error.what)
         if self._task is None and self._seen != (plan.chain, offsets) and time.monotonic() >= self._due:
@@ -58,7 +59,7 @@ class Sweep:
         try:
             states: list[tuple[str, bytes]] = []
             for partition, names in self._leaves(plan, partitions).items():
-                values = await self._store.units(partition, names)
+                values = unguarded(await self._store.units(partition, guarded(names)), partition)
                 states += [(name[2:].decode(), value) for name, value in zip(names, values, strict=True) if value]
             return await asyncio.to_thread(identical, plan, states)
         finally:

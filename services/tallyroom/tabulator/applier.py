@@ -297,8 +297,7 @@ class Applier:
             raise RebuildRequired(
                 f"{where} holds records {bounds.start} to {bounds.end}, its totals stand at {owned.next}.", action
             )
-        for name, offset in (("first", 0), ("last", owned.next - 1)):
-            known = owned.fingerprints.get(name)
+        for known, offset in ((owned.origin.first, 0), (owned.origin.last, owned.next - 1)):
             if known is None or offset < bounds.start:
                 continue
             records = await self._log.read(self._events, owned.partition, offset, 1)

@@ -23,6 +23,7 @@ from tallyroom.codec.events import (
     partition_key,
     too_deep,
 )
+from tallyroom.codec.layout import LAYOUT, ORIGIN, Origin, origin_of
 from tallyroom.codec.signatures import judge_signature
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
@@ -109,6 +110,7 @@ class Owned:
 
     def _restore(self, claim: Claim, plan: Plan, partitions: int) -> None:
         """Take over what the store holds."""
+        self.origin = origin_of(claim.fields.get(ORIGIN), claim.partition) if claim.fields else Origin()
         self._journal = int(claim.fields.get(packed.JOURNAL_LENGTH, b"0"))
         self._refusals = packed.unpack_refusals(claim.fields.get(packed.REFUSALS))
         self._seen: dict[str, bytes] = {}
@@ -116,7 +118,6 @@ class Owned:
         self._replayed: list[
             packed.Entry
         ] = []  # entries of the claimed journal that are no events, until they are loaded
-        self.fingerprints = msgspec.json.decode(claim.fields.get(packed.FINGERPRINTS, b"{}"), type=dict[str, str])
         self._definition_written = claim.fields.get(packed.DEFINITION)
         reached = self._replay_journal(claim, plan)
         self.fold = PartitionFold(reached.plan, claim.partition, partitions)
@@ -211,10 +212,9 @@ class Owned:
             fields[packed.HEARD] = packed.pack_heard(self.fold.heard)
             self.fold.heard.changed = False
         fields[packed.TALLIES] = packed.pack_tallies(self.fold.tallies)
-        if self.next == 0:
-            self.fingerprints["first"] = fingerprint(records[0])
-        self.fingerprints["last"] = fingerprint(records[-1])
-        fields[packed.FINGERPRINTS] = msgspec.json.encode(self.fingerprints)
+        first = fingerprint(records[0]) if self.next == 0 else self.origin.first
+        self.origin = Origin(LAYOUT, first, fingerprint(records[-1]))
+        fields[ORIGIN] = msgspec.json.encode(self.origin)
         chain = self.fold.plan.chain.encode()
         if chain != self._definition_written:
             fields[packed.DEFINITION] = self._definition_written = chain
