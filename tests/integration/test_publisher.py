@@ -6,16 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from tallyroom.codec.events import Amendment, Control, Declaration, Participation, Report, ReregisterUnit, encode_event
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import LogUnavailable
+from tallyroom.domain.errors import LogUnavailable, StoreError
 from tallyroom.domain.partition import partition_of
 from tallyroom.log import MemoryLog
 from tallyroom.log.base import Bounds, Entry
 from tallyroom.publisher import guards
 from tallyroom.publisher.cut import View
+from tallyroom.publisher.service import Condition
 from tallyroom.store import MemoryStore
 from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
 from tests.support.publishing import TOPIC, Room, until
@@ -321,3 +323,27 @@ async def test_a_publisher_outlives_its_log_and_says_so(tmp_path: Path) -> None:
         await room.send(report("u2"))
         after, documents = await room.covered()
         assert (after.revision, votes(documents)) == (before.revision + 1, 6)
+
+
+async def test_a_publisher_outlives_its_folder_and_says_so(room: Room, tmp_path: Path) -> None:
+    async with room.publishing() as publisher:
+        await room.send(report("u1"))
+        before, _ = await room.covered()
+        (tmp_path / "kept").rename(tmp_path / "elsewhere")
+        (tmp_path / "kept").write_bytes(b"")  # no file can be written below a file
+        await room.send(report("u2"))
+        await until(lambda: "revision.number cannot be written" in publisher.condition.reason)
+        said = msgspec.json.decode(await room.store.condition() or b"{}", type=Condition)
+        (tmp_path / "kept").unlink()
+        await until(lambda: publisher.condition.ok)
+        after, documents = await room.covered()
+        assert (after.revision, votes(documents)) == (before.revision + 1, 6)
+    assert not said.ok
+    assert room.keeper.number() == after.revision
+
+
+async def test_a_damaged_number_is_named(room: Room, tmp_path: Path) -> None:
+    room.keeper.reserve(7)
+    (tmp_path / "kept" / "revision.number").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"revision\.number is damaged"):
+        room.keeper.number()

@@ -10,6 +10,7 @@ TallyroomError
 ├── StoreError           the store cannot be used
 │   ├── StoreMismatch    it holds another election, definition or partition count
 │   └── StoreUnavailable it does not answer
+├── DiskUnavailable      the data folder cannot be written
 └── RebuildRequired      store and log contradict each other: totals must be rebuilt from the log
     └── OtherLayout      another release packed the totals
 """
@@ -65,6 +66,10 @@ class StoreMismatch(StoreError):
 
 class StoreUnavailable(StoreError):
     """The store does not answer."""
+
+
+class DiskUnavailable(TallyroomError):
+    """The data folder cannot be written: no space, no rights, no disk."""
 
 
 class RebuildRequired(TallyroomError):

@@ -67,6 +67,11 @@ class View:
         self.matched: dict[Place, Row] = {}  # sums over units that were there last time
         self.changed = set(self._places)
 
+    def anew(self) -> None:
+        """Read everything again, and have it derived again."""
+        self.replan(self.plan)
+        self.asides_changed = self.alike_changed = True
+
     def offsets(self) -> dict[int, int]:
         """Next offset of every partition that was read, 0 for one that nobody claimed yet."""
         return {number: max(0, view.offset) for number, view in self.partitions.items()}

@@ -1,4 +1,7 @@
-"""The last revision on disk: numbers never go back and readers get the last good figures even if the store lost everything."""
+"""The last revision on disk: numbers never go back and readers get the last good figures even if the store lost everything.
+
+Every write is on the disk before the call returns: after a power cut, a number that readers saw must not be given out again.
+"""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tallyroom.domain.errors import StoreError
+from tallyroom.domain.errors import DiskUnavailable, StoreError
 
 _FILE: Final = "revision.msgpack"
 _NUMBER: Final = "revision.number"
@@ -22,13 +25,16 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Keeper:
-    """Reads and writes the files of one election in a folder; every write is atomic (written beside, then renamed)."""
+    """Reads and writes the files of one election in a folder; every write is atomic (written beside, then renamed).
+
+    Writing raises DiskUnavailable, reading a damaged file StoreError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load(self) -> Kept | None:
-        """The newest whole revision on disk. Raises StoreError if the file is damaged."""
+        """The newest whole revision on disk."""
         path = self._folder / _FILE
         if not path.exists():
             return None
@@ -42,7 +48,12 @@ class Keeper:
     def number(self) -> int:
         """The highest revision number ever given out from this folder, 0 if none was."""
         path = self._folder / _NUMBER
-        return int(path.read_text()) if path.exists() else 0
+        try:
+            return int(path.read_text()) if path.exists() else 0
+        except ValueError as error:
+            raise StoreError(
+                f"{path} is damaged: {error}.", "write the number of the last revision that readers saw into it"
+            ) from error
 
     def reserve(self, number: int) -> None:
         """Remember the number before it is published."""
@@ -53,7 +64,26 @@ class Keeper:
         self._write(_FILE, msgspec.msgpack.encode(Kept(number, head, dict(documents))))
 
     def _write(self, name: str, data: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         beside = self._folder / f".{name}.{os.getpid()}"
-        beside.write_bytes(data)
-        beside.replace(self._folder / name)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._folder / name)
+            _flush(self._folder)
+        except OSError as error:
+            raise DiskUnavailable(
+                f"{self._folder / name} cannot be written: {error.strerror}.",
+                "make room, or mend the rights (TALLYROOM_DATA); publication goes on by itself then",
+            ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Put the folder's own entries on the disk: a rename is one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

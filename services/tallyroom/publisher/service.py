@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from tallyroom import __version__
-from tallyroom.domain.errors import DefinitionError, LogUnavailable, OtherLayout, StoreUnavailable
+from tallyroom.domain.errors import DefinitionError, DiskUnavailable, LogUnavailable, OtherLayout, StoreUnavailable
 from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
 from tallyroom.publisher.audited import Freeze
@@ -115,7 +115,11 @@ class Publisher:
         renewed, said = time.monotonic(), self.condition
         while not stop.is_set():
             started = time.monotonic()
-            await self._round(lease, view)
+            try:
+                await self._round(lease, view)
+            except DiskUnavailable as error:
+                self._doubt(error.what)
+                view.anew()  # what was derived and not published must not count as shown
             turned = self.condition is not said  # readers must not take fresh figures for stale ones for a second more
             if turned or time.monotonic() - renewed > LEASE_S / 5 or not self.condition.ok:
                 if not await self._beat(lease):
@@ -127,7 +131,7 @@ class Publisher:
             await _pause(stop, LEAST_BETWEEN_S - (time.monotonic() - started))
             await self._totals.hint("totals", timeout=LEAST_BETWEEN_S)
         self._sweep.stop()
-        self._keep(force=True)
+        await self._keep(force=True)
         await self._revisions.release(lease)
 
     async def _start(self, lease: Lease) -> View:
@@ -194,7 +198,7 @@ class Publisher:
                 await self._publish(lease, view, documents)
         reason = reason or self._derivation.unknown_definition(view)
         self._say(reason or self._guards.stalled(view, await self._log.bounds(self._topic)))
-        self._keep()
+        await self._keep()
         self._metrics.snapshot_stale.set(0 if self.condition.ok else 1)
         if self._head is not None:
             self._metrics.snapshot_age.set((self._wall() - self._head.generated_at).total_seconds())
@@ -250,7 +254,7 @@ class Publisher:
         if again is None:
             return
         head, documents = again
-        self._keeper.reserve(head.revision)
+        await asyncio.to_thread(self._keeper.reserve, head.revision)
         answer = await self._revisions.publish(lease, head.revision, encode(head), documents, self._freeze.knowing)
         if answer is not Answer.OK:
             raise StoreUnavailable(
@@ -277,7 +281,7 @@ class Publisher:
         hashes = {**self._hashes, **{name: document_hash(data) for name, data in documents.items()}}
         number = self._number + 1
         head = self._make_head(view, meta, number, hashes, sorted(documents))
-        self._keeper.reserve(number)
+        await asyncio.to_thread(self._keeper.reserve, number)
         answer = await self._revisions.publish(lease, number, encode(head), documents)
         if answer is not Answer.OK:
             self._logger.warning("a revision was not taken", revision=number, answer=str(answer))
@@ -356,12 +360,12 @@ class Publisher:
     async def _beat(self, lease: Lease) -> bool:
         return await self._revisions.beat(lease, LEASE_S, encode(self.condition))
 
-    def _keep(self, *, force: bool = False) -> None:
+    async def _keep(self, *, force: bool = False) -> None:
         now = time.monotonic()
         if self._head is not None and (force or now - self._kept_at > KEEP_EVERY_S):
             kept = self._head.revision
             if kept != self._kept_number:
-                self._keeper.save(kept, encode(self._head), self._documents)
+                await asyncio.to_thread(self._keeper.save, kept, encode(self._head), self._documents)
                 self._kept_number = kept
             self._kept_at = now
 
