@@ -95,6 +95,24 @@ async def test_districts_are_open_decided_or_declared_and_can_be_picked(running:
     assert await window.value("document.activeElement.textContent") == "Open 1", "a revision took the focus away"
 
 
+async def test_a_phone_shows_a_few_districts_and_the_rest_when_asked(running: Running, window: Browser) -> None:
+    documents = evening.documents()
+    (pattern,) = (contest for contest in documents["definition"]["contests"] if contest["id"] == "d-2")
+    for name in (f"d-{number}" for number in range(3, 9)):
+        documents["definition"]["contests"].append({**pattern, "id": name})
+        documents |= {f"contest:{name}": evening.district(name, "open"), f"areas:{name}:": documents["areas:d-2:"]}
+    visible = "[...document.querySelectorAll('#districts .card')].filter(card => card.offsetHeight).length"
+    await window.resize(400, 1600)
+    await opened(running, window, documents)
+    assert await window.value(visible) == 6
+    await window.value("document.querySelector('#districts .more').click()")
+    await window.until(visible, 8)
+    assert await words(window, "#districts .more") == []
+    await window.resize(1400, 1600)
+    await window.open(running.url)
+    await window.until(visible, 8)
+
+
 async def test_corrections_are_shown_with_old_and_new_and_never_as_markup(running: Running, window: Browser) -> None:
     await opened(running, window, evening.documents())
     (row,) = await words(window, "#corrections tbody tr")

@@ -4,7 +4,10 @@ import { frozenNotice } from "./contest.js";
 import { linesOf, longName, outOf, partyName, shortName } from "./model.js";
 import { named, number, percent, text } from "./texts.js";
 
+const FEW = 6; // cards that a narrow screen shows until the reader asks for more: 29 make a page of 15,000 pixels
+
 let wanted = "all"; // which cards the reader asked for
+let whole = false; // whether all of them are wanted on a narrow screen
 
 export function drawDistricts(section, views, redraw) {
   section.hidden = !views.some((view) => view.root);
@@ -19,7 +22,9 @@ export function drawDistricts(section, views, redraw) {
   }, `${text(language, label)} ${number(n, language)}`));
   render(section,
     el("div", { class: "heading" }, el("h2", {}, text(language, "districts")), el("div", { class: "choices" }, buttons)),
-    el("div", { class: "grid" }, kept.map((view) => card(view, states.get(view)))));
+    el("div", { class: whole ? "grid" : "grid few" }, kept.map((view) => card(view, states.get(view)))),
+    whole || kept.length <= FEW ? null : el("button", { type: "button", class: "more", on: { click: () => { whole = true; redraw(); } } },
+      text(language, "showAll", { n: number(kept.length, language) })));
 }
 
 /** declared, decided, tie or open. */

@@ -40,7 +40,7 @@ export const en = {
   majorityNone: "{name} ({n}): no party can reach it alone any more.", majority: "Majority",
   lots: "Tied for the last seat: {names}. Lots must be drawn.",
   winnerDecided: "decided", winnerOpen: "open", winnerDeclared: "declared", winnerTie: "tie",
-  ahead: "{n} votes ahead", filterOpen: "Open", filterDecided: "Decided",
+  ahead: "{n} votes ahead", filterOpen: "Open", filterDecided: "Decided", showAll: "Show all {n}",
   declared: "What the authority declared", declaredNote: "The commission's own words, beside what is computed from the reports.",
   declaredAt: "Declared {time}", final: "final",
   declaredChange: "The declaration changed: {name} {n} on {time}, then {m}.", votesSame: "The votes did not change.", votesChanged: "Votes changed in between.",

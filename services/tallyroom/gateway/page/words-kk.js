@@ -40,7 +40,7 @@ export const kk = {
   majorityNone: "{name} ({n}): бірде-бір партия жалғыз жинай алмайды.", majority: "Көпшілік",
   lots: "Соңғы орынға тең: {names}. Жеребе тартылады.",
   winnerDecided: "шешілді", winnerOpen: "шешілмеген", winnerDeclared: "жарияланды", winnerTie: "тең",
-  ahead: "{n} дауыс алда", filterOpen: "Шешілмеген", filterDecided: "Шешілген",
+  ahead: "{n} дауыс алда", filterOpen: "Шешілмеген", filterDecided: "Шешілген", showAll: "Барлығын көрсету: {n}",
   declared: "Комиссия не жариялады", declaredNote: "Комиссияның өз сөзі мен хабарламалардан есептелгені қатар.",
   declaredAt: "{time} жарияланды", final: "түпкілікті",
   declaredChange: "Жарияланған дерек өзгерді: {name} {time} {n}, кейін {m}.", votesSame: "Дауыс саны өзгерген жоқ.", votesChanged: "Арасында дауыс саны өзгерді.",

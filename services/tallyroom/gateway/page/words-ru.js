@@ -40,7 +40,7 @@ export const ru = {
   majorityNone: "{name} ({n}): ни одна партия в одиночку уже не достигнет.", majority: "Большинство",
   lots: "Поровну за последнее место: {names}. Решит жребий.",
   winnerDecided: "решено", winnerOpen: "не решено", winnerDeclared: "объявлено", winnerTie: "поровну",
-  ahead: "отрыв {n}", filterOpen: "Не решено", filterDecided: "Решено",
+  ahead: "отрыв {n}", filterOpen: "Не решено", filterDecided: "Решено", showAll: "Показать все: {n}",
   declared: "Что объявила комиссия", declaredNote: "Слова самой комиссии рядом с тем, что вычислено из сообщений.",
   declaredAt: "Объявлено {time}", final: "окончательно",
   declaredChange: "Объявление изменилось: {name} {n} на {time}, затем {m}.", votesSame: "Голоса не изменились.", votesChanged: "Между ними голоса изменились.",
