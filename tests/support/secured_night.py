@@ -1,24 +1,18 @@
 """A night on secured servers: each service and each command as the user that docs/security.md names for it."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
-from typer.testing import CliRunner
 
-from tallyroom.cli import app
 from tallyroom.night.group import ProcessGroup
 from tallyroom.settings import Settings, StoreAccess
 from tallyroom.testing.secured import SecuredBroker
+from tests.support import commands
 from tests.support.secured import SecuredStore
-
-SCRIPT: Final = Path(sys.executable).with_name("tallyroom")
 
 
 class Secured:
@@ -45,35 +39,17 @@ class Secured:
                 made |= {name: "", f"{name}_FILE": str(path)}
         return made
 
-    def run(
-        self,
-        kafka: str | None,
-        *arguments: str,
-        store: str | None = None,
-        code: int = 0,
-        settings: Mapping[str, str] | None = None,
-    ) -> str:
+    def run(self, kafka: str | None, *arguments: str, store: str | None = None, code: int = 0) -> str:
         """What a command prints that speaks to Kafka as this user, and to the store as that one; its errors if it must fail."""
-        made = {**os.environ, **self._environment(kafka, store, settings)}
-        done = subprocess.run(
-            [SCRIPT, *arguments], env=made, capture_output=True, timeout=120, check=False, cwd=self.folder
-        )
-        said = (done.stdout + done.stderr).decode()
-        assert done.returncode == code, said
+        said = commands.run(self.environment(kafka, store), *arguments, code=code, folder=self.folder)
         assert "leak-" not in said
-        assert "Traceback" not in said
-        return done.stdout.decode() if code == 0 else " ".join(said.split())
+        return said
 
     async def told(self, kafka: str | None, *arguments: str, settings: Mapping[str, str] | None = None) -> str:
-        """`run` of a command that succeeds, in this process: a second of starting Python is saved, all else is the same."""
-        made = self._environment(kafka, None, settings)
-        done = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=made)
-        assert done.exit_code == 0, (done.output, done.exception)
-        assert "leak-" not in done.output
-        return done.output
-
-    def _environment(self, kafka: str | None, store: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
-        return {"COLUMNS": "200", **self.environment(kafka, store), **(more or {})}
+        """`run` of a command that succeeds, without a process of its own."""
+        said = await commands.told({**self.environment(kafka, None), **(settings or {})}, *arguments)
+        assert "leak-" not in said
+        return said
 
 
 def counted(snapshot: Mapping[str, Any]) -> dict[str, int]:
