@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ async def test_a_worker_ends_where_store_and_log_contradict_each_other(
     try:
         await run(settings, store, until=3)
         folded = await redis.hget(KEY, "log")
-        await redis.hset(KEY, "log", '{"first":"another","last":"another"}')
+        await redis.hset(KEY, "log", json.dumps({**json.loads(folded), "first": "another", "last": "another"}))
         with pytest.raises(RebuildRequired, match="record 0 is not the one that was folded"):
             await run(settings, store)
         await redis.hset(KEY, mapping={"log": folded, "off": "9"})

@@ -61,7 +61,7 @@ class Applier:
         self._events, self._quarantine = topics
         self._plan = plan
         self._metrics = metrics
-        self._partitions = 0
+        self.partitions = 0  # of the events topic, from ``open`` on
         self._owned: dict[int, Owned] = {}
         self._acknowledged: dict[int, int] = {}
         self._waiting: list[tuple[Owned, Sequence[Record]]] = []
@@ -85,9 +85,9 @@ class Applier:
     async def open(self, seek: Seek) -> None:
         """Meet the store and the log before anything is claimed. Raises StoreMismatch, StoreUnavailable, TopicMissing."""
         self._seek = seek
-        self._partitions = await self._log.partitions(self._events)
+        self.partitions = await self._log.partitions(self._events)
         await self._log.append(self._quarantine, [])  # connects: the first refusal should not have to wait for that
-        await self._store.open(self._plan.chain, self._partitions)
+        await self._store.open(self._plan.chain, self.partitions)
 
     async def claim(self, partition: int) -> int:
         """Take a partition: the offset to read from. Raises StoreUnavailable, RebuildRequired."""
@@ -97,7 +97,7 @@ class Applier:
         async with self._claims:
             claim = await self._store.claim(partition)
             self._metrics.claims.inc()
-            owned = Owned(claim, self._plan, self._partitions)
+            owned = Owned(claim, self._plan, self.partitions)
             await self._recognise(owned)
         return owned
 
@@ -253,7 +253,7 @@ class Applier:
         if answer is Answer.FENCED:
             self._metrics.fenced.inc()
         if answer is Answer.EMPTY:
-            await self._retry(lambda: self._store.open(self._plan.chain, self._partitions))
+            await self._retry(lambda: self._store.open(self._plan.chain, self.partitions))
         await self._again(owned)
 
     async def _again(self, owned: Owned) -> None:

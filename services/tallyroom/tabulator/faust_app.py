@@ -4,15 +4,20 @@ What faust-streaming 0.15.3 does that shapes this module (measured; docs/decisio
 - event by event it reaches some 7,000 reports/s, one event a fetch 200,000: hence the scheduler;
 - it can commit past messages in flight and fences no zombies: hence offsets and epochs live in the store;
 - it seeks to Kafka's committed offsets after every rebalance: hence ``seek_to_committed`` claims from the store;
-- it drops fetched records after moving its position on: hence a batch that does not start where the fold stands is read again.
+- it drops fetched records after moving its position on: hence a batch that does not start where the fold stands is read again;
+- ``seek`` works on the fetching thread's data from its own: a fetch at that moment ends the worker: hence ``seek_wait``;
+- a leader that has just met a restarted broker may share out nothing: hence ``KnownPartitions``.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import faust
-from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError
+from faust.assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, StreamT
 from faust.types.transports import SchedulingStrategyT
@@ -138,10 +143,44 @@ class StoreConsumer(driver.Consumer):
             claims = (self.applier.take(tp.partition, PATIENCE_S) for tp in assigned)
             offsets = dict(zip(assigned, await asyncio.gather(*claims), strict=True))
             if generation == self.app.consumer_generation_id and set(assigned) == set(self.assignment()):
-                break
-        for tp, offset in offsets.items():
-            await self._seek(driver._TopicPartition(tp.topic, tp.partition), offset)
-        return offsets
+                with contextlib.suppress(IllegalStateError):  # the assignment changed just now: from the start
+                    await self.seek_wait({_aiokafka(tp): offset for tp, offset in offsets.items()})
+                    return offsets
+
+
+def _aiokafka(tp: TP) -> Any:
+    """The partition as aiokafka names it."""
+    return driver._TopicPartition(tp.topic, tp.partition)
+
+
+class _Cluster:
+    """What a cluster says of its topics, and how many partitions the events topic has where the cluster forgot it."""
+
+    def __init__(self, cluster: ClusterMetadata, topic: str, partitions: int) -> None:
+        self._cluster = cluster
+        self._topic, self._all = topic, set(range(partitions))
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        """Numbers of the topic's partitions; none for a topic that nobody knows."""
+        known: set[int] | None = self._cluster.partitions_for_topic(topic)
+        return known or (self._all if topic == self._topic else set())
+
+
+class KnownPartitions(PartitionAssignor):
+    """Faust's assignor, that knows how many partitions the events topic has.
+
+    A broker that has just been started tells for a moment of no topics. A leader that shares out partitions in that moment would
+    give nobody any, and the group would be content with it until the metadata is read again: five minutes. Seen in
+    chaos seed 2029.
+    """
+
+    topic: ClassVar[str]  # both set by build_app on a subclass of its own
+    applier: ClassVar[Applier]
+
+    @classmethod
+    def _get_copartitioned_groups(cls, topics: set[str], cluster: Any, subscriptions: Any) -> Any:
+        known = _Cluster(cluster, cls.topic, cls.applier.partitions)
+        return super()._get_copartitioned_groups(topics, known, subscriptions)
 
 
 def credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
@@ -162,6 +201,7 @@ def credentials(security: KafkaSecurity) -> faust.auth.Credentials | None:
 def build_app(name: str, settings: Settings, topic: str, applier: Applier, data: str) -> faust.App:
     """The Faust app of one tabulator worker. Connects to nothing; start it with ``await app.start()`` in a running loop."""
     session_s = float(settings.session_s)
+    assignor = type("BoundAssignor", (KnownPartitions,), {"topic": topic, "applier": applier})
     app = faust.App(
         name,
         broker=f"kafka://{settings.bootstrap}".replace(",", ";kafka://"),
@@ -174,6 +214,7 @@ def build_app(name: str, settings: Settings, topic: str, applier: Applier, data:
         topic_allow_declare=False,
         topic_partitions=1,
         ConsumerScheduler=OneEventAFetch,
+        PartitionAssignor=assignor,
         consumer_auto_offset_reset="none",
         consumer_max_fetch_size=4 * 1024 * 1024,
         broker_max_poll_records=8000,
@@ -206,12 +247,14 @@ def build_app(name: str, settings: Settings, topic: str, applier: Applier, data:
 
 
 async def seek(app: faust.App, topic: str, partition: int, offset: int) -> None:
-    """Read the partition on from ``offset``, if it is still assigned. ``Consumer.seek`` also resets Faust's read offset."""
+    """Read the partition on from ``offset``, if it is still assigned. ``Consumer.seek_wait`` also resets Faust's read offset."""
     tp = TP(topic, partition)
     consumer = app.consumer
     if tp not in consumer.assignment():
         return
     try:
-        await consumer.seek(driver._TopicPartition(topic, partition), offset)
+        await consumer.seek_wait({_aiokafka(tp): offset})
+    except IllegalStateError:
+        return  # it went to somebody else just now
     except Exception as error:
         raise LogError(f"Seeking {topic}/{partition} to {offset} failed: {error}.", "the worker restarts") from error
