@@ -82,7 +82,8 @@ def main() -> int:
         options.seed = random.SystemRandom().randrange(10**6)
     print(f"SEED={options.seed}", flush=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a killed broker does not answer is no news here
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # namespaces and mounts are taken down on every way out
+    # Namespaces and mounts are taken down on every way out: as with Ctrl-C, the round is cancelled and ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     outcomes = asyncio.run(play(options))
     bad = [outcome.seed for outcome in outcomes if not outcome.clean]
     print(

@@ -53,6 +53,9 @@ class Nursery:
                 self._started.pop(answer["request"]).set_result(answer["pid"])
             else:
                 self._end_of(answer["pid"]).set_result(answer["code"])
+        for waiting in (*self._started.values(), *self._ended.values()):
+            if not waiting.done():
+                waiting.set_result(-signal.SIGKILL)  # whoever it has started ended with it
 
     def _end_of(self, pid: int) -> "asyncio.Future[int]":
         return self._ended.setdefault(pid, asyncio.get_running_loop().create_future())
@@ -62,8 +65,9 @@ class Nursery:
 async def nursery() -> AsyncIterator[Nursery]:
     """A nursery for as long as the block lasts; whoever it has started ends with it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.chaos.nursery", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", "tests.chaos.nursery", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the round, which ends its services one by one
+    )  # fmt: skip
     made = Nursery(process)
     listening = asyncio.create_task(made.listen())
     try:
