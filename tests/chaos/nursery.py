@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def _fork(request: Mapping[str, Any], run: Any) -> int:
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:  # noqa: BLE001 - what an interpreter of its own would print before it ends
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)

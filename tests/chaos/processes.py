@@ -92,6 +92,7 @@ class Service:
     running: int | None = None
     ours: set[int] = field(default_factory=set)  # process ids that the round itself ended
     ends: list[str] = field(default_factory=list)  # processes that ended by themselves, with their code
+    begun: int = 0  # length of the output when the process that runs was started
     held: bool = False  # not to be started again
     watcher: "asyncio.Task[None] | None" = None
 
@@ -142,6 +143,7 @@ class Service:
         await self.watcher
 
     async def _spawn(self) -> "asyncio.Future[int]":
+        self.begun = self.output.stat().st_size if self.output.exists() else 0
         if "LD_PRELOAD" not in self.environment:
             self.running, ended = await self.nursery.start(self)
             return ended
@@ -158,11 +160,12 @@ class Service:
         return asyncio.ensure_future(process.wait())
 
     def _last_words(self) -> str:
-        lines = self.output.read_text(errors="replace").splitlines()
+        """The last line of the process that has just ended: an error's, if it printed one."""
+        lines = self.output.read_bytes()[self.begun :].decode(errors="replace").splitlines()
         said = [
             line
-            for line in lines[-40:]
-            if "Operator action" in line or re.match(r"[\w.]+(Error|Exception|Required)\b", line)
+            for line in lines
+            if line.startswith("error: ") or re.match(r"[\w.]+(Error|Exception|Required)\b", line)
         ]
         return (said or lines or [""])[-1].strip()[:300]
 

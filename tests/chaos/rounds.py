@@ -71,6 +71,7 @@ class Outcome:
     public: dict[str, float] = field(default_factory=dict)
     ops: dict[str, int] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
+    surprises: list[str] = field(default_factory=list)  # services that ended with an error that nobody foresaw
     times: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -142,8 +143,8 @@ async def run(plan: Plan, shared: Servers) -> Outcome:
         except (NotHealed, KafkaError, TimeoutError) as error:
             outcome.lost.append(f"{type(error).__name__}: {error}")
         _note(stage, outcome)
-        if not outcome.clean:
-            _keep(stage, shared.folder.parent / f"chaos-{plan.seed}")
+        if not outcome.clean or outcome.surprises:
+            _keep(stage, Path("build/chaos", str(plan.seed)))
     await _drop(stage)
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -197,6 +198,7 @@ def _note(stage: Scene, outcome: Outcome) -> None:
     }  # fmt: skip
     outcome.ops = {name: times for name, text in SIGNS.items() if (times := stage.said(text))}
     outcome.ended = [end for service in stage.services.values() for end in service.ends]
+    outcome.surprises = [path.name for path in stage.folder.glob("*.log") if "Traceback" in path.read_text()]
 
 
 def _keep(stage: Scene, folder: Path) -> None:
