@@ -16,7 +16,7 @@ import pytest
 from tallyroom.codec.definition import encode_definition
 from tallyroom.codec.events import Report, encode_event
 from tallyroom.codec.signatures import Key
-from tallyroom.domain.desk import DeskRules
+from tallyroom.domain.desk import DeskRules, Operator
 from tallyroom.domain.election import Definition, Source
 from tallyroom.night.group import ProcessGroup
 from tallyroom.night.night import free_port
@@ -131,12 +131,13 @@ async def test_a_signed_night_on_secured_servers(start: Callable[[str], Secured]
     assert "leak-" not in said
 
 
-def town(hall: Key, desk: Key) -> Definition:
-    """The small vote with signed events, a desk of two people, and its own id."""
+def town(hall: Key, desk: Key, *people: Key) -> Definition:
+    """The small vote with signed events, a desk of two people who sign what they decide, and its own id."""
     made = signed_definition(key=hall.public)
     able = ("desk", "amendment", "declaration")
     sources = (*made.sources[:2], Source(id="desk", names={}, may_report=able, keys=(public(desk),)))
-    return replace(made, election="town", sources=sources, desk=DeskRules(persons=2))
+    rules = DeskRules(persons=2, operators=tuple(Operator(id=key.id, key=key.public) for key in people))
+    return replace(made, election="town", sources=sources, desk=rules)
 
 
 def broken(unit: str, version: int = 1) -> Report:
@@ -155,7 +156,7 @@ class Town:
     async def open(self) -> None:
         """Rights, topics, services, and four reports: one counts, two do not add up, one is of a unit that nobody knows."""
         secured = self.secured
-        keys = [generate(secured.folder / f"{name}.key", f"{name}-1") for name in ("hall", "desk")]
+        keys = [generate(secured.folder / f"{name}.key", name) for name in ("hall-1", "desk-1", "anna", "boris")]
         (secured.folder / "election.json").write_bytes(encode_definition(town(*keys)))
         await allow(secured.broker, "town", "test")
         await secured.told("tallyroom-topics", "topics", "create", secured.election)
@@ -172,7 +173,7 @@ class Town:
     async def publish(self, *reports: Report) -> None:
         """What the town hall sends, signed."""
         lines = [encode_event(msgspec.structs.replace(item, election="town")) for item in reports]
-        events, key = (str(self.secured.folder / name) for name in ("events.ndjson", "hall.key"))
+        events, key = (str(self.secured.folder / name) for name in ("events.ndjson", "hall-1.key"))
         (self.secured.folder / "events.ndjson").write_bytes(b"\n".join(lines))
         about = ("--election", self.secured.election, "--key", key)
         await self.secured.told("tallyroom-producer", "publish", events, *about)
@@ -182,14 +183,14 @@ class Town:
         return await self.secured.told("tallyroom-desk", *verb.split(), self.secured.election, *about)
 
     async def decide(self, verb: str, *about: str) -> str:
-        """A decision of two operators, signed by the desk."""
+        """A decision of two operators, signed by each of them and by the desk."""
         return await self.ask(verb, *about, *self.signed)
 
     @property
     def signed(self) -> tuple[str, ...]:
-        """Who decides, why, and with which key."""
-        two = ("--operator", "A. Operator", "--operator", "B. Operator", "--reason", "telephoned")
-        return (*two, "--key", str(self.secured.folder / "desk.key"))
+        """Who decides, each with a key, why, and with which key the desk signs."""
+        named = [f"--operator={name}={self.secured.folder / name}.key" for name in ("anna", "boris")]
+        return (*named, "--reason", "telephoned", "--key", str(self.secured.folder / "desk-1.key"))
 
     async def until(self, wanted: Mapping[str, int]) -> dict[str, Any]:
         """The first snapshot with these votes."""

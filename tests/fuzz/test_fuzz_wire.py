@@ -17,7 +17,9 @@ from tallyroom.apportionment.model import RuleError
 from tallyroom.codec.apportion import decode_problem, outcome_document
 from tallyroom.codec.definition import decode_definition, definition_hash, encode_definition
 from tallyroom.codec.events import Undecodable, decode_event, encode_event, partition_key
+from tallyroom.codec.operators import OPERATOR_HEADER, endorse, signed_by
 from tallyroom.codec.signatures import SIGNATURE_HEADER, parse
+from tallyroom.domain.desk import Operator
 from tallyroom.domain.errors import DefinitionError, RecordingError, TallyroomError
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import LogRecord
@@ -92,6 +94,16 @@ def test_signature_headers(header: bytes) -> None:
     owned = Owned(Claim(0, 1, 0, {}), signed_plan(), 1)
     (step,) = owned.prepare([LogRecord(0, 0, 0, b"mayor|a", encode_event(report()), headers(header))])
     assert [str(item.refused.refusal) for item in step.refused] in (["bad_signature"], ["unknown_key"])
+
+
+@given(
+    st.lists(
+        st.binary(max_size=200) | st.sampled_from([HALL.sign(b"x"), endorse(HALL, b"x")[1]]).flatmap(torn), max_size=4
+    )
+)
+def test_headers_of_operators(texts: list[bytes]) -> None:
+    operators = {HALL.id: Operator(id=HALL.id, key=HALL.public)}
+    assert not any(signed_by(operators, b"y", [(OPERATOR_HEADER, text) for text in texts]))
 
 
 @given(mangled([{"signature": "a:b", "event": VALID[0]}, *VALID[:3]]))

@@ -9,6 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tallyroom.codec.events import EVENT_TYPES, AnyEvent, decode_event, everywhere, partition_key
+from tallyroom.codec.operators import OPERATOR_HEADER, endorse
 from tallyroom.codec.signatures import SIGNATURE_HEADER
 from tallyroom.domain.election import Environment
 from tallyroom.domain.events import Refusal
@@ -89,12 +90,19 @@ def test_producers_write_the_headers_that_are_described() -> None:
         assert len(entries) == (3 if everywhere(event) else 1)
         for entry in entries:
             headers = {name: value.decode() for name, value in entry.headers}
-            assert set(headers) == set(schema["properties"]) - {SIGNATURE_HEADER} == set(schema["required"])
+            assert (
+                set(headers)
+                == set(schema["properties"]) - {SIGNATURE_HEADER, OPERATOR_HEADER}
+                == set(schema["required"])
+            )
             Draft202012Validator(schema).validate(headers)
             assert entry.key == partition_key(event)
             signed = {**headers, SIGNATURE_HEADER: HALL.sign_batch([data, b""])[0].decode()}
             Draft202012Validator(schema).validate(signed)
             assert not Draft202012Validator(schema).is_valid({**signed, SIGNATURE_HEADER: "x"})
+            decided = {**headers, OPERATOR_HEADER: endorse(HALL, data)[1].decode()}
+            Draft202012Validator(schema).validate(decided)
+            assert not Draft202012Validator(schema).is_valid({**decided, OPERATOR_HEADER: "x"})
     names = schema["properties"]["ce_type"]["enum"]
     assert names == [f"org.tallyroom.{tag}.v1" for tag in TYPES]
 

@@ -19,6 +19,7 @@ from tallyroom.codec.events import (
     everywhere,
     partition_key,
 )
+from tallyroom.codec.operators import signed_by
 from tallyroom.codec.signatures import Headers, judge_signature
 from tallyroom.domain.election import Definition, Signatures
 from tallyroom.domain.events import Refusal
@@ -67,8 +68,11 @@ class Books:
             book.refuse(error.refusal)
             return
         unproven = self._unproven(book, event, value, record.headers)
+        signed = signed_by(book.plan.operators, value, record.headers)
         if unproven is not None:
             book.refuse(unproven)
+        elif book.unsigned(event, str(event.__struct_config__.tag), signed):
+            book.refuse(Refusal.OPERATORS)
         elif isinstance(event, Report):
             book.report(event)
         elif isinstance(event, Amendment):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tallyroom.cli.common import console, load_election, print_json, settings
+from tallyroom.cli.countersign import countersign
 from tallyroom.cli.desk_room import AsJson, Election, KeyFile, Operators, Reason, at_the_desk, people, where_it_runs
 from tallyroom.codec.signatures import Key
 from tallyroom.desk import decide
@@ -33,6 +34,8 @@ desk = typer.Typer(help="Acts of the operators: freeze, thaw, accept with a flag
 unit = typer.Typer(help="One unit: what it said, and a correction by hand.", no_args_is_help=True)
 app.add_typer(desk, name="desk")
 app.add_typer(unit, name="unit")
+
+desk.command("countersign")(countersign)
 
 About = Annotated[str, typer.Argument(help="CONTEST, CONTEST:AREA or source:NAME; of a thaw also: publication.")]
 Text = Annotated[

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from tallyroom.codec.strict import strict
 from tallyroom.domain import events as domain
+from tallyroom.domain.desk import Operator
 from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus, SourceKey
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -186,6 +187,7 @@ class Desk(Event, frozen=True, kw_only=True, tag="desk", omit_defaults=True):
 _UnitWire: Any = strict(ReportingUnit)
 _SelectionWire: Any = strict(Selection)
 _KeyWire: Any = strict(SourceKey)
+_OperatorWire: Any = strict(Operator)
 
 
 class _Change(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="change", omit_defaults=True):
@@ -266,8 +268,21 @@ class RevokeKey(_Change, frozen=True, kw_only=True, tag="revoke_key"):
     revoked_at: Time
 
 
+class AddOperator(_Change, frozen=True, kw_only=True, tag="add_operator"):
+    """One more person who may decide at the desk."""
+
+    operator: _OperatorWire
+
+
+class RevokeOperator(_Change, frozen=True, kw_only=True, tag="revoke_operator"):
+    """The operator's key proves nothing that stands behind this; ``revoked_at``: since when it is in other hands."""
+
+    operator: Id
+    revoked_at: Time
+
+
 _UnitChange = AddUnit | CloseUnit | ReopenUnit | MergeUnits | MoveUnit | ReregisterUnit
-Change = _UnitChange | AddSelection | WithdrawSelection | AddKey | RevokeKey
+Change = _UnitChange | AddSelection | WithdrawSelection | AddKey | RevokeKey | AddOperator | RevokeOperator
 
 
 class Amendment(Event, frozen=True, kw_only=True, tag="amendment", omit_defaults=True):

@@ -14,7 +14,8 @@ from tallyroom.codec.events import (
     everywhere,
     partition_key,
 )
-from tallyroom.codec.signatures import Headers, judge_signature
+from tallyroom.codec.operators import judge_proofs
+from tallyroom.codec.signatures import Headers
 from tallyroom.domain.events import Refusal
 from tallyroom.domain.partition import partition_of
 from tallyroom.tabulation.asides import judge_aside
@@ -41,7 +42,7 @@ class PartitionReader:
             event = decode_event(value or b"")
         except Undecodable as error:
             return None, self.fold.refuse(Refused(error.refusal, str(error)))
-        unproven = judge_signature(self.fold.plan, event, value or b"", headers)
+        unproven = judge_proofs(self.fold.plan, event, value or b"", headers)
         if unproven is not None:
             return event, self.fold.refuse(unproven)
         if isinstance(event, Report):

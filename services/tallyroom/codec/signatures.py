@@ -163,12 +163,13 @@ def _decoded(text: bytes) -> bytes:
 
 def _proven(key: str, signature: Signature, value: bytes) -> bool:
     if not signature.size:
-        return _verified(key, signature.signature, bytes(value))
+        return verified(key, signature.signature, bytes(value))
     root = _root(_leaf(value), signature)
     return root is not None and _verified_batch(key, signature.signature, _batch(signature.size, root))
 
 
-def _verified(key: str, signature: bytes, message: bytes) -> bool:
+def verified(key: str, signature: bytes, message: bytes) -> bool:
+    """Whether this is the signature of the public key (base64) over the message."""
     try:
         _verifier(key).verify(message, signature)
     except BadSignatureError:
@@ -177,7 +178,7 @@ def _verified(key: str, signature: bytes, message: bytes) -> bool:
 
 
 # A batch's signature is checked at its first record; these remember, they decide nothing.
-_verified_batch = lru_cache(maxsize=4096)(_verified)
+_verified_batch = lru_cache(maxsize=4096)(verified)
 
 
 @lru_cache(maxsize=4096)

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from tallyroom.codec.events import Amendment, AnyEvent, Declaration, Desk, Report, encode_event
+from tallyroom.codec.operators import endorse, judge_operators
 from tallyroom.codec.signatures import SIGNATURE_HEADER, Key
 from tallyroom.desk.book import At, Book, Case, CaseState
 from tallyroom.domain.errors import TallyroomError
@@ -18,6 +19,7 @@ from tallyroom.producer.entries import entries_of
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.desk import too_few
 
+ByHand = Report | Desk | Declaration | Amendment
 Act = Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "accept_strictly", "call", "uncall"]
 
 _INSTEAD: Final = {
@@ -32,22 +34,37 @@ class DeskError(TallyroomError):
     """A decision cannot be made: the text says why, the action what can be done instead."""
 
 
+class Draft(NamedTuple):
+    """A decision as bytes, and the headers of the operators who have signed these bytes."""
+
+    value: bytes
+    proofs: tuple[tuple[str, bytes], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who decides, why, and with which key their desk signs (None: nothing is signed here)."""
+    """Who decides, why, with which key their desk signs (None: nothing is signed here), and the keys of those who are here.
+
+    ``hands``: each has the id of its operator. Used where the definition knows the operators' keys.
+    """
 
     operators: tuple[str, ...]
     reason: str
     key: Key | None = None
+    hands: tuple[Key, ...] = ()
 
 
 class Hand:
-    """Writes decisions into the log of a book. ``wall``: for elections whose clock is the wall's."""
+    """Writes decisions into the log of a book. ``wall``: for elections whose clock is the wall's.
+
+    ``drafts``: decisions that some of those named have not signed yet. They are not in the log.
+    """
 
     def __init__(
         self, log: EventLog, topic: str, book: Book, wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._log, self._topic, self._book, self._wall = log, topic, book, wall
+        self.drafts: list[Draft] = []
 
     def now(self) -> datetime:
         """Election time: the wall's on a live night; else as far as the log has come, which a replay carries."""
@@ -98,7 +115,7 @@ class Hand:
             release_reason=people.reason,
             operators=people.operators,
         )
-        await self.write(made, people.key)
+        await self.write(made, people)
         return made
 
     async def reject(self, case: Case, people: People) -> AnyEvent:
@@ -116,7 +133,7 @@ class Hand:
             version=event.version if named and isinstance(event, Report) else None,
             target=str(case.at),
         )
-        await self.write(made, people.key)
+        await self.write(made, people)
         return made
 
     def act(self, what: Act, people: People, *, source: str | None = None, **about: object) -> Desk:
@@ -136,22 +153,41 @@ class Hand:
             **fields,  # type: ignore[arg-type]
         )
 
-    async def write(self, event: Report | Desk | Declaration | Amendment, key: Key | None) -> list[At]:
+    async def write(self, event: ByHand, people: People) -> list[At]:
+        """Send the decision; where somebody whom it names has yet to sign it, keep it in ``drafts`` instead. Raises DeskError."""
+        if people.hands and not self._book.plan.operators:
+            raise DeskError(
+                "Not decided: the definition knows no operator's key (desk.operators), so nobody's signature proves anything.",
+                "name people without a key",
+            )
+        value = encode_event(event)
+        proofs = [endorse(key, value) for key in people.hands]
+        if self._book.plan.operators and 0 < len(proofs) < len(event.operators):
+            self._require_sound(event)
+            self.drafts.append(Draft(value, tuple(proofs)))
+            return []
+        return await self.send(event, Draft(value, tuple(proofs)), people.key)
+
+    async def send(self, event: ByHand, draft: Draft, key: Key | None) -> list[At]:
         """Append the event (to every partition if it belongs there), read on, and make sure that it stands. Raises DeskError.
 
         Writing the same event again after an interruption is harmless: it is known by its id, a report by its version.
         """
+        self._require_sound(event)
+        wrong = judge_operators(self._book.plan, event, draft.value, draft.proofs)
+        if wrong is not None:
+            raise DeskError(
+                f"Not decided: {wrong.detail}.",
+                "sign with each operator's own key: --operator ID=KEYFILE; who is elsewhere signs the file that is made then, with "
+                "`tallyroom desk countersign`",
+            )
         if self._book.plan.signed and key is None:
             raise DeskError(
                 "This election takes signed events only.", "name the desk's private key with --key (docs/security.md)"
             )
-        kind = str(event.__struct_config__.tag)
-        wrong = None if isinstance(event, Report) else judge_aside(self._book.plan, event, kind)
-        if wrong is not None:
-            raise DeskError(f"Not decided: {wrong.detail} ({wrong.refusal}).", "correct it; nothing was written")
-        value = encode_event(event)
-        signature = () if key is None else ((SIGNATURE_HEADER, key.sign(value)),)
-        entries = entries_of(event, value, event.reported_at, self._book.partitions, signature)
+        signature = () if key is None else ((SIGNATURE_HEADER, key.sign(draft.value)),)
+        headers = (*signature, *draft.proofs)
+        entries = entries_of(event, draft.value, event.reported_at, self._book.partitions, headers)
         places = [At(*position) for position in await self._log.append(self._topic, entries)]
         await self._book.follow()
         for at in places:
@@ -162,6 +198,13 @@ class Hand:
                     "totals are as before; see docs/quarantine.md for the code, then decide again",
                 )
         return places
+
+    def _require_sound(self, event: ByHand) -> None:
+        """Raises DeskError for an event that the fold would not take, whoever signs it."""
+        kind = str(event.__struct_config__.tag)
+        wrong = None if isinstance(event, Report) else judge_aside(self._book.plan, event, kind)
+        if wrong is not None:
+            raise DeskError(f"Not decided: {wrong.detail} ({wrong.refusal}).", "correct it; nothing was written")
 
     def soft(self, case: Case) -> bool:
         """Whether a release would leave a flag beside the figures."""

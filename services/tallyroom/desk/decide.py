@@ -146,7 +146,7 @@ async def _act(
     made = hand.act(
         what, who, contest=about.contest, area=about.area, target_source=about.source, text=dict(text) or None, **more
     )
-    await hand.write(made, who.key)
+    await hand.write(made, who)
     return made
 
 
@@ -168,7 +168,7 @@ async def embargo(hand: Hand, book: Book, about: Target, until: datetime | None,
         release_at=until,
         operators=who.operators,
     )
-    await hand.write(made, who.key)
+    await hand.write(made, who)
     return f"{about}: nothing is shown before {until.isoformat()}" if until else f"{about}: shown from now on"
 
 
@@ -205,7 +205,7 @@ async def correct(hand: Hand, book: Book, leaf: Leaf, figures: Mapping[str, int]
         operators=who.operators,
     )
     _require_sound(book, made, leaf)
-    await hand.write(made, who.key)
+    await hand.write(made, who)
     changed = [f"{name} {before.get(name, 0):,} -> {now[name]:,}" for name in now if before.get(name) != now[name]]
     return (
         f"{leaf.name} version {version}: {', '.join(changed) or 'nothing changed'}; in the ledger of corrections with your "
@@ -249,7 +249,7 @@ async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
     except AmendmentError as error:
         raise DeskError(f"The change cannot be made: {error}.", "correct it; nothing was written") from error
     waiting = [case for case in book.waiting() if _judged_again(book.plan, after, case.report)]
-    await hand.write(made, who.key)
+    await hand.write(made, who)
     return (
         f"definition {book.plan.chain[:12]} is in force; {len(waiting):,} reports that waited for it are sent again by "
         "`tallyroom returns` (on the embedded log by the publisher) and judged anew"

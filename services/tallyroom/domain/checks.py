@@ -100,6 +100,15 @@ def _clocks(definition: Definition) -> Iterator[str]:
 def _desk(definition: Definition) -> Iterator[str]:
     if not 1 <= definition.persons <= MOST_PERSONS:
         yield f"desk.persons is {definition.persons}, not 1 to {MOST_PERSONS}"
+    operators = definition.operators
+    able = [operator for operator in operators if operator.revoked_at is None]
+    if operators and len(able) < definition.persons:
+        yield f"desk.operators has {len(able)} whose key is not revoked, desk.persons is {definition.persons}"
+    yield from _key_pairs((operator.id.casefold(), operator.key) for operator in operators)
+    holders = {key.key for source in definition.sources for key in source.keys}
+    for key, times in Counter(operator.key for operator in operators).items():
+        if times > 1 or key in holders:
+            yield f"operator's key {key} is another's as well: a person's key is in no other hands"
 
 
 def _identifiers(what: str, ids: Iterable[str]) -> Iterator[str]:
@@ -111,20 +120,26 @@ def _identifiers(what: str, ids: Iterable[str]) -> Iterator[str]:
 
 
 def _keys(source: Source, signatures: Signatures) -> Iterator[str]:
-    for name, times in Counter(key.id for key in source.keys).items():
+    yield from _key_pairs((key.id, key.key) for key in source.keys)
+    if signatures is Signatures.REQUIRED and source.may_report and not source.keys:
+        yield "it has no key, though events must be signed"
+
+
+def _key_pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What is wrong with public keys and their ids."""
+    listed = list(pairs)
+    for name, times in Counter(name for name, _ in listed).items():
         if times > 1:
             yield f"key {name} is defined {times} times"
         if not KEY_ID.fullmatch(name):
             yield f"key id {name!r} must be 1 to 64 letters, digits, '.', '_' or '-'"
-    for key in source.keys:
+    for name, key in listed:
         try:
-            length = len(b64decode(key.key, validate=True))
+            length = len(b64decode(key, validate=True))
         except ValueError:
             length = 0
         if length != KEY_BYTES:
-            yield f"key {key.id} is not {KEY_BYTES} bytes in base64"
-    if signatures is Signatures.REQUIRED and source.may_report and not source.keys:
-        yield "it has no key, though events must be signed"
+            yield f"key {name} is not {KEY_BYTES} bytes in base64"
 
 
 def _contest(contest: Contest, areas: set[str], units: set[str], sources: set[str]) -> Iterator[str]:

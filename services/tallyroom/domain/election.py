@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from tallyroom.domain.desk import DeskRules
+from tallyroom.domain.desk import DeskRules, Operator
 from tallyroom.domain.plausibility import Plausibility
 from tallyroom.domain.rule import Allocation as Allocation
 from tallyroom.domain.rule import Condition as Condition
@@ -326,3 +326,8 @@ class Definition:
         if self.desk is not None and self.desk.persons is not None:
             return self.desk.persons
         return 2 if self.environment is Environment.LIVE else 1
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Who may decide at the desk, each by a key; none: names are text."""
+        return () if self.desk is None else self.desk.operators

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
+from tallyroom.domain.desk import Operator
 from tallyroom.domain.election import ReportingUnit, Selection, SelectionStatus, SourceKey
 
 
@@ -265,6 +266,21 @@ class RevokeKey:
     revoked_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddOperator:
+    """One more person who may decide at the desk."""
+
+    operator: Operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeOperator:
+    """The operator's key proves nothing that stands behind this. ``revoked_at``: since when it is in other hands, for people."""
+
+    operator: str
+    revoked_at: datetime
+
+
 Change = (
     AddUnit
     | CloseUnit
@@ -276,6 +292,8 @@ Change = (
     | WithdrawSelection
     | AddKey
     | RevokeKey
+    | AddOperator
+    | RevokeOperator
 )
 
 

@@ -11,7 +11,8 @@ from typing import Final
 
 from tallyroom.codec.definition import chain_hash, definition_hash
 from tallyroom.codec.events import Amendment, AnyEvent, Report
-from tallyroom.codec.signatures import Headers, judge_signature
+from tallyroom.codec.operators import judge_proofs
+from tallyroom.codec.signatures import Headers
 from tallyroom.domain.election import (
     CandidateVotes,
     Closure,
@@ -56,7 +57,7 @@ class GoldenFold:
     _newest: dict[Place, Report] = field(init=False, default_factory=dict)
     _contests: dict[str, Contest] = field(init=False)
     _registers: dict[str, int | None] = field(init=False)
-    _plan: Plan | None = field(init=False, default=None)  # for the keys, where events must be signed
+    _plan: Plan | None = field(init=False, default=None)  # for the keys, where events or decisions must be signed
 
     def __post_init__(self) -> None:
         self._chains = [definition_hash(self.definition)]
@@ -64,7 +65,7 @@ class GoldenFold:
 
     def add(self, event: AnyEvent, value: bytes, headers: Headers = ()) -> None:
         """Take an event in; ``value``: its bytes as sent (they make the definition chain and are what is signed)."""
-        if self._plan is not None and judge_signature(self._plan, event, value, headers) is not None:
+        if self._plan is not None and judge_proofs(self._plan, event, value, headers) is not None:
             return
         if isinstance(event, Report):
             self._report(event)
@@ -84,7 +85,8 @@ class GoldenFold:
         self.definition = definition
         self._contests = {contest.id: contest for contest in definition.contests}
         self._registers = {unit.id: unit.registered for unit in definition.units}
-        self._plan = Plan(definition, "") if definition.signatures is Signatures.REQUIRED else None
+        asked = definition.signatures is Signatures.REQUIRED or definition.operators
+        self._plan = Plan(definition, "") if asked else None
 
     def _report(self, report: Report) -> None:
         contest = self._contests.get(report.contest)

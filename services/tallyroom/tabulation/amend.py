@@ -5,9 +5,11 @@ from dataclasses import replace
 from functools import partial, singledispatch
 
 from tallyroom.domain.checks import problems
+from tallyroom.domain.desk import DeskRules, Operator
 from tallyroom.domain.election import Closure, Contest, Definition, ReportingUnit, SourceKey
 from tallyroom.domain.events import (
     AddKey,
+    AddOperator,
     AddSelection,
     AddUnit,
     Amendment,
@@ -18,6 +20,7 @@ from tallyroom.domain.events import (
     ReopenUnit,
     ReregisterUnit,
     RevokeKey,
+    RevokeOperator,
     WithdrawSelection,
 )
 
@@ -145,6 +148,30 @@ def _(change: RevokeKey, definition: Definition) -> Definition:
         return tuple(replace(key, revoked_at=change.revoked_at) if key.id == change.key else key for key in keys)
 
     return _keyed(definition, change.source, revoked)
+
+
+@_apply.register
+def _(change: AddOperator, definition: Definition) -> Definition:
+    return _with_operators(definition, (*definition.operators, change.operator))
+
+
+@_apply.register
+def _(change: RevokeOperator, definition: Definition) -> Definition:
+    if all(operator.id != change.operator or operator.revoked_at is not None for operator in definition.operators):
+        raise AmendmentError(f"the desk has no operator {change.operator} whose key is not revoked")
+    return _with_operators(
+        definition,
+        tuple(
+            replace(operator, revoked_at=change.revoked_at) if operator.id == change.operator else operator
+            for operator in definition.operators
+        ),
+    )
+
+
+def _with_operators(definition: Definition, operators: tuple[Operator, ...]) -> Definition:
+    if not definition.operators:
+        raise AmendmentError("the definition names no desk.operators, so nobody could vouch for the first ones")
+    return replace(definition, desk=replace(definition.desk or DeskRules(), operators=operators))
 
 
 def _keyed(

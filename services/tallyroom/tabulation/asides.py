@@ -33,9 +33,12 @@ def judge_aside(plan: Plan, event: Event, kind: str) -> Refused | None:
 
 
 def _by_hand(plan: Plan, event: Event, kind: str) -> Refused | None:
-    """An act of the desk names enough people and what it is about; so does whatever else names operators."""
+    """An act of the desk names enough people and what it is about; so does whatever else names operators.
+
+    Where operators have keys, an amendment needs them always: else one hand could write in another's key.
+    """
     operators = getattr(event, "operators", ())
-    if kind == "desk" or operators:
+    if kind == "desk" or operators or (kind == "amendment" and plan.operators):
         few = too_few(operators, plan.persons)
         if few is not None:
             return Refused(Refusal.OPERATORS, f"{kind} {event.id}: {few}")

@@ -109,6 +109,19 @@ class Book:
         different = set(names) - {""}
         return len(different) < len(names) or len(different) < self.definition.persons
 
+    def unsigned(self, event: Event | Report, kind: str, signed: Sequence[str]) -> bool:
+        """Whether people decided this, the definition knows their keys, and not exactly those have signed whom it names.
+
+        ``signed``: for each signature that came with the record the operator whose it is; empty if it does not hold.
+        """
+        operators = self.definition.operators
+        named: Sequence[str] = getattr(event, "operators", ())
+        decided = kind in ("desk", "amendment") or named or getattr(event, "released", None) is not None
+        if not operators or not decided:
+            return False
+        able = {operator.id for operator in operators if operator.revoked_at is None}
+        return Counter(signed) != Counter(set(named)) or not able.issuperset(named)
+
     def _figures(self, report: Report) -> Iterator[Objection]:
         """Is every figure there, none unknown, and do those that count add up?"""
         contest = self._contests[report.contest]
@@ -235,7 +248,7 @@ class Book:
         if kind == "participation":
             empty = said["ballots"] is None and said["turnout"] is None
             yield Refusal.SCHEMA, empty or (said["area"] is not None and said["unit"] is not None)
-        if kind == "desk" or said["operators"]:
+        if kind == "desk" or said["operators"] or (kind == "amendment" and self.definition.operators):
             yield Refusal.OPERATORS, self._too_few(said["operators"])
         yield Refusal.SCHEMA, kind == "desk" and meaningless(said["act"], said)
         contest = self._contests.get(said["contest"] or "")

@@ -5,9 +5,10 @@ contests and areas (freeze, call ...) change no verdict: they are the publisher'
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from tallyroom.domain.desk import Operator
 from tallyroom.domain.events import DeskAct, Refusal
 
 _ABOUT_SOURCES: Final = frozenset({"freeze", "thaw", "accept_with_flag", "accept_strictly"})
@@ -52,6 +53,25 @@ def too_few(operators: Sequence[str], needed: int) -> str | None:
         return "an operator is named twice, or a name is blank"
     if len(named) < needed:
         return f"{len(named)} operators named, {needed} different ones are needed"
+    return None
+
+
+def unproven(operators: Mapping[str, Operator], named: Sequence[str], signed: Sequence[str]) -> str | None:
+    """What is wrong with the proofs behind a decision, or None. ``operators``: those of the definition as it stands here.
+
+    ``signed``: for each signature that came with it, whose it is; empty if it does not hold. Every person named has signed, once,
+    and nobody else: a name without a signature would be somebody's word about another one.
+    """
+    for name in named:
+        operator = operators.get(name)
+        if operator is None:
+            return f"{name!r} is no operator of the definition"
+        if operator.revoked_at is not None:
+            return f"the key of operator {name} is revoked since {operator.revoked_at.isoformat()}"
+        if name not in signed:
+            return f"operator {name} has not signed it"
+    if len(signed) != len(named) or set(signed) != set(named):
+        return "it carries a signature that is none, or is of nobody named"
     return None
 
 

@@ -252,6 +252,7 @@ class Plan:
         self.areas = {area.id: area for area in definition.areas}
         self.persons = definition.persons
         self.may_report = {source.id: frozenset(source.may_report) for source in definition.sources}
+        self.operators = {operator.id: operator for operator in definition.operators}
         self.signed = definition.signatures is Signatures.REQUIRED
         self.keys = {source.id: {key.id: key for key in source.keys} for source in definition.sources}
 

@@ -24,7 +24,7 @@ from tallyroom.codec.events import (
     too_deep,
 )
 from tallyroom.codec.layout import LAYOUT, ORIGIN, Origin, origin_of
-from tallyroom.codec.signatures import judge_signature
+from tallyroom.codec.operators import judge_proofs
 from tallyroom.domain.errors import RebuildRequired
 from tallyroom.domain.events import Refusal
 from tallyroom.domain.partition import partition_of
@@ -152,7 +152,7 @@ class Owned:
         written: dict[bytes, bytes] = {}
         judge = fold.report
         before = astuple(fold.tallies)
-        folded, signed = 0, fold.plan.signed
+        folded, proven = 0, fold.plan.signed or bool(fold.plan.operators)
         for record in records:
             value = record.value
             verdict: object
@@ -161,13 +161,13 @@ class Owned:
                     verdict = fold.refuse(_unreadable(value))
                 else:
                     event = decode_known(value)
-                    if type(event) is Report and not (signed or event.ext):
+                    if type(event) is Report and not (proven or event.ext):
                         verdict = judge(event, record.key, record.offset)
                     elif event.ext and not fits(event.ext):
                         verdict = fold.refuse(Refused(Refusal.SCHEMA, str(too_deep())))
                     elif type(event) is Amendment and folded:
                         break
-                    elif signed and (unproven := judge_signature(fold.plan, event, value, record.headers)) is not None:
+                    elif proven and (unproven := judge_proofs(fold.plan, event, value, record.headers)) is not None:
                         verdict = fold.refuse(unproven)
                     elif type(event) is Report:
                         verdict = judge(event, record.key, record.offset)
