@@ -49,6 +49,14 @@ async def play(options: argparse.Namespace) -> list[Outcome]:
     return outcomes
 
 
+async def _interruptible(options: argparse.Namespace) -> list[Outcome]:
+    """`play`; a signal cancels the round, which takes down its namespaces and mounts and ends what it started."""
+    playing = asyncio.create_task(play(options))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, playing.cancel)
+    return await playing
+
+
 async def _figures(seed: int, quick: bool) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="tallyroom-chaos-") as name:
         async with servers(Path(name) / "run", direct=True) as shared:
@@ -82,9 +90,11 @@ def main() -> int:
         options.seed = random.SystemRandom().randrange(10**6)
     print(f"SEED={options.seed}", flush=True)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a killed broker does not answer is no news here
-    # Namespaces and mounts are taken down on every way out: as with Ctrl-C, the round is cancelled and ends what it started.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    outcomes = asyncio.run(play(options))
+    try:
+        outcomes = asyncio.run(_interruptible(options))
+    except asyncio.CancelledError:
+        print("interrupted; what was played is in build/chaos.json")
+        return 130
     bad = [outcome.seed for outcome in outcomes if not outcome.clean]
     print(
         f"{len(outcomes)} rounds, {sum(o.records for o in outcomes):,} reports: {len(bad)} with differences {bad or ''}"
