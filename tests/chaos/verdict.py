@@ -9,7 +9,7 @@ from tests.chaos.audience import Audience, Shown, figures
 from tests.chaos.oracle import Figures, Oracle, Place, Read
 
 COUNTERS: Final = (
-    15  # columns of a stored row before measures and selections; the first is "complete" (docs/exactly-once.md)
+    16  # columns of a stored row before measures and selections; the first is "complete" (docs/exactly-once.md)
 )
 STATE: Final = 6  # numbers of a stored unit state before its figures; the first is the version
 MEASURES: Final = ("cast", "valid")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tallyroom.codec import packed
 from tallyroom.codec.events import Report
-from tallyroom.domain.events import CloseUnit, Refusal, ReregisterUnit, WithdrawSelection
+from tallyroom.domain.events import CloseUnit, MergeUnits, Refusal, ReregisterUnit, WithdrawSelection
 from tallyroom.tabulation import recount
 from tallyroom.tabulation.rows import Column
 from tests.support.audits import (
@@ -75,6 +75,19 @@ RARE: Final[Mapping[str, tuple[int, list[Item]]]] = {
     "a closed unit that was in part": (
         0,
         [Sent("list", "u1", numbers=(1, 0, 0, 0), parts=(1, 2)), Amend((CloseUnit(unit="u1"),))],
+    ),
+    "units without a roll: settled, in part, closed, merged": (
+        0,
+        [
+            Sent("list", "u3", 1, (1,), disposition="held"),
+            Sent("list", "u3", 2, (1,), disposition="annulled"),
+            Sent("list", "u3", 3, (1,), parts=(1, 2), registered=9),
+            Sent("list", "u3", 4, (2,), registered=9),
+            Sent("groups", "u3", numbers=(1, 2), group="advance"),
+            Sent("groups", "u3", numbers=(1, 2), group="in_person"),
+            Sent("inside", "u3", numbers=(1, 2, 3)),
+            Amend((CloseUnit(unit="u3", contest="list"), MergeUnits(units=("u1",), into="u4"))),
+        ],
     ),
     "an heir that withdrew too": (
         0,

@@ -66,14 +66,15 @@ def rule(chance: random.Random, areas: tuple[str, ...]) -> Rule:
 
 
 def election(chance: random.Random) -> MadeUp:
-    """Up to five areas with few voters each, so that ties and narrow ends are common."""
+    """Up to five areas with few voters each, so that ties and narrow ends are common; some have a unit without a roll."""
     areas = tuple("ABCDE")[: chance.randint(2, 5)]
     most = chance.choice((2, 6, 20))
     votes = {area: {name: chance.choice((0, most, chance.randint(0, most))) for name in NAMES} for area in areas}
     register = max(sum(each.values()) for each in votes.values()) + 2 + chance.choice((0, 0, 5))
+    unlisted = frozenset(chance.sample(areas, chance.choice((0, 0, 1, 2))))
     return MadeUp(
         rule=rule(chance, areas), votes=votes, register=register, roles={"NONE": Role.AGAINST_ALL},
-        added=chance.choice((0, 0, 3)),
+        added=chance.choice((0, 0, 3)), unlisted=unlisted, pooled=chance.random() < 0.7,
     )  # fmt: skip
 
 

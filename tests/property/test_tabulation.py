@@ -227,6 +227,7 @@ def test_never_more_units_than_expected_and_nothing_negative(drawn: tuple[Levels
             assert sum(row[column] for column in groups) <= expected[area].units, (contest.id, area)
             shown = [value for column, value in enumerate(row) if column != Column.REGISTERED_CHANGE]
             assert min(shown) >= 0, (contest.id, area, row)
+            assert row[Column.SETTLED_WITHOUT_ROLL] <= expected[area].without_register, (contest.id, area, row)
             assert expected[area].registered + row[Column.REGISTERED_CHANGE] >= 0
 
 

@@ -26,7 +26,7 @@ from tallyroom.results.outcome.document import ContestOutcome, Outcomes
 from tallyroom.results.outcome.outstanding import issued_by_area
 from tallyroom.results.register import expectations
 from tallyroom.tabulation.plan import Plan
-from tallyroom.tabulation.rows import Row, counters, plus
+from tallyroom.tabulation.rows import Row, complete, plus
 
 Votes = Mapping[str, Mapping[str, int]]
 """Area -> selection -> votes."""
@@ -36,7 +36,10 @@ WHOLE: Final = "W"
 
 @dataclass(frozen=True, kw_only=True)
 class MadeUp:
-    """An election. ``register``: voters of the unit of every area; ``weights``: of areas; ``roles``: of selections."""
+    """An election. ``register``: voters of the unit of every area; ``weights``: of areas; ``roles``: of selections.
+
+    ``unlisted``: areas whose unit has no roll; its voters are among the pool's, unless nobody knows how many that has (``pooled``).
+    """
 
     rule: Rule | None
     votes: Votes
@@ -47,12 +50,18 @@ class MadeUp:
     scope: Scope = Scope.WHOLE
     caps: Mapping[str, int] | None = None
     added: int | None = 0
+    unlisted: frozenset[str] = frozenset()
+    pooled: bool = True
+
+    def roll(self, area: str) -> int | None:
+        """Voters on the roll of the area's unit."""
+        return None if area in self.unlisted else self.register
 
     def definition(self) -> Definition:
         """The definition: contest ``c``, areas below the whole, and in each of them one unit."""
         names = next(iter(self.votes.values()))
         roles, weights, caps = self.roles or {}, self.weights or {}, self.caps or {}
-        voters = None if self.register is None else self.register * len(self.votes)
+        voters = None if self.register is None or not self.pooled else self.register * len(self.votes)
         return Definition(
             election="made-up",
             environment=Environment.TEST,
@@ -67,7 +76,7 @@ class MadeUp:
             ),
             pools=(VoterPool(id="p", registered=voters, may_be_added=self.added, may_vote_away=0),),
             units=tuple(
-                ReportingUnit(id=f"u-{area}", registered=self.register, pool="p", closes_at=CLOSED_AT)
+                ReportingUnit(id=f"u-{area}", registered=self.roll(area), pool="p", closes_at=CLOSED_AT)
                 for area in self.votes
             ),
             scope=self.scope,
@@ -102,10 +111,7 @@ class MadeUp:
             if reported is not None and area not in reported:
                 continue
             valid = sum(votes.values()) // self.marks
-            counted = counters(
-                complete=1, registered_complete=self.register or 0, without_register=self.register is None
-            )
-            row = (*counted, valid + 2, valid, *votes.values())
+            row = (*complete(self.roll(area)), valid + 2, valid, *votes.values())
             totals["c", area] = row
             whole = plus(whole, row)
         return Facts(totals={**totals, ("c", WHOLE): whole}, **also)

@@ -21,6 +21,7 @@ from tests.support.elections import Sent, election, plan_of
 
 KNOWN: Final = {
     1: "d594b0a159ae7d50932b950017ffb51a1cc0bdb1adc820cebcf6db7c99910fc3",
+    2: "2ac4d638514a9bd33ac9a97f89716e7549f369339187ef90c0c8edff6dadde9c",
 }
 """Layout -> digest of what it stands for. A line that stands is a release's: it is never changed, only followed by another."""
 

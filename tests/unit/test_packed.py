@@ -94,5 +94,7 @@ def test_a_decrease_comes_back_from_the_journal() -> None:
 
 def test_the_counters_of_a_complete_unit_are_in_their_columns() -> None:
     for registered, unknown in ((7, 0), (0, 0), (None, 1)):
-        expected = counters(complete=1, registered_complete=registered or 0, without_register=unknown)
+        expected = counters(
+            complete=1, registered_complete=registered or 0, without_register=unknown, settled_without_roll=unknown
+        )
         assert complete(registered) == expected

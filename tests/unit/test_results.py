@@ -312,5 +312,5 @@ def test_a_projection_does_not_replace_the_exit_poll_of_the_same_pollster() -> N
 
 def test_figures_and_counters_do_not_mix() -> None:
     made = shown(fed(Sent("list", "u1", numbers=(1,))), "list", "A")
-    assert COUNTERS == 15
+    assert COUNTERS == 16
     assert sum(made["counts"].values()) == 4

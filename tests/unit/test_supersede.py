@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from tallyroom.domain.checks import problems
-from tallyroom.domain.election import Contest, Definition, Identity, Relation, Severity
+from tallyroom.domain.election import Closure, Contest, Definition, Identity, Relation, Severity
 from tallyroom.domain.events import Disposition, Kind, Refusal
 from tallyroom.tabulation.plan import Leaf, Plan
 from tallyroom.tabulation.rows import COUNTERS, Column, counters, widened
@@ -144,6 +144,35 @@ def test_a_unit_without_a_register_says_so_until_one_is_reported() -> None:
     assert "registered_complete" not in row(u3)
     assert row(replace(u3, registered=8))["registered_change"] == 8
     assert "without_register" not in row(replace(u3, registered=8))
+
+
+def test_a_unit_without_a_roll_is_settled_once_nothing_more_can_come_of_it() -> None:
+    """Whatever register it reports: the counter is about the definition, which has none to bound what is out with."""
+    u3 = Sent("list", "u3", numbers=(1,))
+    settled = [
+        u3, replace(u3, registered=8), replace(u3, parts=(2, 2)), replace(u3, kind="correction"),
+        replace(u3, disposition="annulled"), replace(u3, disposition="not_opened"), replace(u3, disposition="cancelled"),
+    ]  # fmt: skip
+    assert [row(sent).get("settled_without_roll") for sent in settled] == [1] * len(settled)
+    awaited = [
+        replace(u3, parts=(1, 2)), replace(u3, parts=(1, 2), registered=8), replace(u3, disposition="held"),
+        replace(u3, disposition="held", registered=8), replace(u3, kind="retraction"),
+    ]  # fmt: skip
+    assert [row(sent).get("settled_without_roll") for sent in awaited] == [None] * len(awaited)
+    assert "settled_without_roll" not in row(U1)
+    assert "settled_without_roll" not in row(replace(U1, disposition="annulled"))
+    group = replace(u3, contest="groups", numbers=(1, 2))
+    assert row(replace(group, group="in_person"))["settled_without_roll"] == 1
+    assert "settled_without_roll" not in row(replace(group, group="advance")), "counted once, with the first group"
+
+
+@pytest.mark.parametrize("closure", list(Closure))
+def test_a_closed_unit_without_a_roll_is_no_settled_one(closure: Closure) -> None:
+    """It is not expected any more: it must not stand for another one that still is."""
+    contest = replace(DEFINITION.contests[0], closed_units={"u3": closure})
+    plan = plan_of(with_contest(DEFINITION, contest))
+    for disposition in ("counted", "annulled"):
+        assert "settled_without_roll" not in row(Sent("list", "u3", numbers=(1,), disposition=disposition), plan)
 
 
 def test_a_units_voters_are_counted_once_with_its_first_group() -> None:

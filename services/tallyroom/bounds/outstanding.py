@@ -10,7 +10,7 @@ class PoolFigures:
 
     ``in_totals`` K: ballots already in the totals; those of held, annulled and quarantined reports are not.
     ``open_units``: units neither complete nor closed; held units are open.
-    ``open_room``: sum over the open units of `unit_room`; None where any of them has a register that nobody knows.
+    ``open_room``: sum over the open units of `unit_room`, and U for those without a roll together; None where that is not known.
     ``registered`` C, ``may_be_added`` G, ``may_vote_away`` W: as `tallyroom.domain.election.VoterPool` names them.
     ``issued``: ballots that the authority declared as issued (or received) in the pool.
 

@@ -12,7 +12,7 @@ import msgspec
 
 from tallyroom.domain.errors import OtherLayout
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Raised with every change of what the fields of a partition mean; `tests/unit/test_layout.py` says when."""
 
 ORIGIN: Final = b"log"

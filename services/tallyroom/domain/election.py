@@ -85,8 +85,8 @@ class Area:
 class VoterPool:
     """The smallest set of units that its voters cannot leave; bounds on outstanding ballots are made per pool.
 
-    ``registered`` C, ``may_be_added`` G (voters who may still be added on the day), ``may_vote_away`` W (ballots that may
-    surface away from home). None: unknown, and then no bound that needs it is stated.
+    ``registered`` C, every voter of it; ``may_be_added`` G, voters who may still be added on the day; ``may_vote_away`` W, ballots
+    that may surface away from home, at units without a roll too. None: unknown, and then no bound that needs it is stated.
     """
 
     id: str
@@ -98,7 +98,7 @@ class VoterPool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportingUnit:
-    """A precinct, polling station, tally sheet ...: the smallest thing that reports. ``registered`` None: no roll of its own."""
+    """A precinct, polling station, tally sheet ...: the smallest thing that reports. ``registered`` None: no roll that is known."""
 
     id: str
     kind: UnitKind = UnitKind.PRECINCT

@@ -19,7 +19,7 @@ Place = tuple[str, str]
 COUNTERS: Final = (
     "complete", "partial", "held", "annulled", "not_opened", "cancelled", "registered_complete", "registered_partial",
     "registered_held", "registered_apart", "registered_change", "partial_room", "without_register", "cast_held",
-    "cast_annulled",
+    "cast_annulled", "settled_without_roll",
 )  # fmt: skip
 
 
@@ -112,11 +112,11 @@ def adds(sheet: Sheet, unit: str, register: Register, held: Held) -> Adds:
         if register.defined is None and not reported:
             counters["without_register"] = 1
         if closure is not None:  # its ballots stay in the totals, it is no longer one of the units
-            counters |= {"complete": 0, "partial": 0, "partial_room": 0}
-        return counters, sheet.as_they_count(held)
+            return counters | {"complete": 0, "partial": 0, "partial_room": 0}, sheet.as_they_count(held)
+        return counters | _settled(register, held), sheet.as_they_count(held)
     if closure is not None:
         return {}, ()
-    return counters | _apart(sheet, held, behind), ()
+    return counters | _apart(sheet, held, behind) | _settled(register, held), ()
 
 
 def _counted(sheet: Sheet, held: Held, behind: int) -> dict[str, int]:
@@ -124,6 +124,12 @@ def _counted(sheet: Sheet, held: Held, behind: int) -> dict[str, int]:
     if reported >= expected:
         return {"complete": 1, "registered_complete": behind}
     return {"partial": 1, "registered_partial": behind, "partial_room": max(0, behind - _cast(sheet, held))}
+
+
+def _settled(register: Register, held: Held) -> dict[str, int]:
+    """A leaf to which the definition gives no roll, once nothing more is awaited of it."""
+    awaited = held.disposition == "held" or (held.disposition == "counted" and held.parts[0] < held.parts[1])
+    return {} if awaited or register.defined is not None else {"settled_without_roll": 1}
 
 
 def _apart(sheet: Sheet, held: Held, behind: int) -> dict[str, int]:

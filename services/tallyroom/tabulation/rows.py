@@ -30,6 +30,7 @@ class Column(IntEnum):
     WITHOUT_REGISTER = 12  # units in the totals whose register nobody knows
     CAST_HELD = 13  # ballots on held reports, in no total
     CAST_ANNULLED = 14  # ballots on annulled reports, in no total
+    SETTLED_WITHOUT_ROLL = 15  # units without a defined roll that are complete, annulled, not opened or cancelled
 
 
 COUNTERS: Final = len(Column)
@@ -45,9 +46,9 @@ def counters(**values: int) -> Row:
 
 
 def complete(registered: int | None) -> Row:
-    """Counters of a unit that is counted with all its parts and whose register is this one."""
+    """Counters of a unit that is counted with all its parts and reports no register; the definition gives it this one."""
     unknown = 1 if registered is None else 0
-    return (1, 0, 0, 0, 0, 0, registered or 0, 0, 0, 0, 0, 0, unknown, 0, 0)
+    return (1, 0, 0, 0, 0, 0, registered or 0, 0, 0, 0, 0, 0, unknown, 0, 0, unknown)
 
 
 def widened(row: Row, width: int) -> Row:

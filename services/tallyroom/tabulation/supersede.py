@@ -31,7 +31,7 @@ _CODES: Final = {
     for k, kind in enumerate(_KINDS)
     for d, disposition in enumerate(_DISPOSITIONS)
 }
-_UNITS: Final = (Column.COMPLETE, Column.PARTIAL, Column.PARTIAL_ROOM)
+_UNITS: Final = (Column.COMPLETE, Column.PARTIAL, Column.PARTIAL_ROOM, Column.SETTLED_WITHOUT_ROLL)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS: Final = 4_102_444_800_000  # 2100: a typing error must not become the election clock
 _UNKNOWN: Final = -1  # "no register was reported"
@@ -183,7 +183,7 @@ def contribution(leaf: Leaf, state: State) -> Row:
 
 def split(leaf: Leaf, state: State) -> tuple[Row, Figures]:
     """The contribution as counters and figures. In the ordinary case the counters are ``leaf.complete`` itself: when one
-    such report supersedes another, who sums need not look at fifteen columns that cancel out."""
+    such report supersedes another, who sums need not look at sixteen columns that cancel out."""
     if leaf.plain and state[CONTENT] in _ORDINARY and state[REGISTERED] < 0 and state[3] >= state[4]:
         figures = state[FIGURES:]
         return leaf.complete, figures if len(figures) == leaf.plan.length else widened(figures, leaf.plan.length)
@@ -229,13 +229,21 @@ def _change(leaf: Leaf, state: State) -> int:
     return state[REGISTERED] - (leaf.registered or 0) if _reports_register(leaf, state) else 0
 
 
+def _without_roll(leaf: Leaf) -> int:
+    return 1 if leaf.registered is None else 0
+
+
 def _counted(leaf: Leaf, state: State) -> Row:
     register = register_of(leaf, state)
     unknown = 1 if register is None else 0
     change = _change(leaf, state)
     if state[3] >= state[4]:
         return counters(
-            complete=1, registered_complete=register or 0, registered_change=change, without_register=unknown
+            complete=1,
+            registered_complete=register or 0,
+            registered_change=change,
+            without_register=unknown,
+            settled_without_roll=_without_roll(leaf),
         )
     room = max(0, (register or 0) - ballots_of(leaf, state))
     return counters(
@@ -255,7 +263,11 @@ def _apart(leaf: Leaf, state: State, disposition: Disposition) -> Row:
         return counters(held=1, registered_held=register, registered_change=change, cast_held=ballots_of(leaf, state))
     annulled = ballots_of(leaf, state) if disposition is Disposition.ANNULLED else 0
     return counters(
-        **{str(disposition): 1}, registered_apart=register, registered_change=change, cast_annulled=annulled
+        **{str(disposition): 1},
+        registered_apart=register,
+        registered_change=change,
+        cast_annulled=annulled,
+        settled_without_roll=_without_roll(leaf),
     )
 
 

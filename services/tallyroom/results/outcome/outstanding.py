@@ -4,7 +4,7 @@ docs/bounds.md says what is claimed. What the cells cannot say exactly is taken 
 reported nothing keeps its register in the room of its area.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +23,15 @@ Issued = Mapping[tuple[str | None, str], tuple[datetime, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """A pool within a contest. ``areas``: disjoint ones that hold its units alone; ``closed_at``: its last domestic closing."""
+    """A pool within a contest. ``areas``: disjoint ones that hold its units alone; ``closed_at``: its last domestic closing.
+
+    ``unlisted``: most of its voters who may stand on a roll that the definition does not give; None: nobody knows.
+    """
 
     pool: VoterPool
     areas: tuple[str, ...]
     closed_at: datetime | None
+    unlisted: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class PoolsOf:
             PoolFigures(
                 in_totals=sum(ballots_in(self._contest, self._row(part, facts)) for part in place.areas),
                 open_units=self._open(here, facts),
-                open_room=self._room(here, facts),
+                open_room=self._room(place, here, facts),
                 registered=place.pool.registered,
                 may_be_added=place.pool.may_be_added,
                 may_vote_away=place.pool.may_vote_away,
@@ -93,23 +97,31 @@ class PoolsOf:
         """Units neither complete nor closed."""
         return sum(self._expected[area].units - _settled(self._row(area, facts)) for area in areas)
 
-    def _room(self, areas: Iterable[str], facts: Facts) -> int | None:
-        """Voters of open units without a ballot in the totals; None where one of their rolls is unknown.
+    def _room(self, place: _Pool, areas: Sequence[str], facts: Facts) -> int | None:
+        """Voters of open units without a ballot in the totals; None where nobody knows how many an open unit has.
 
+        To open units without a roll come at most those of the pool's voters who stand on no other (docs/bounds.md), whatever
+        register a first part of such a unit or a held report names.
         A unit that is counted by group is open until all groups are in, while its register comes with the first one: there the
         cells cannot tell.
         """
         if self._contest.contest.count_groups:
             return None
         total = 0
+        if any(self._without_roll(area, facts) for area in areas):
+            if place.unlisted is None:
+                return None
+            total = place.unlisted
         for area in areas:
             expected, row = self._expected[area], self._row(area, facts)
-            if expected.without_register:
-                return None
             away = Column.REGISTERED_COMPLETE, Column.REGISTERED_PARTIAL, Column.REGISTERED_APART
             unheard = expected.registered + row[Column.REGISTERED_CHANGE] - sum(row[column] for column in away)
             total += max(0, unheard) + row[Column.PARTIAL_ROOM]
         return total
+
+    def _without_roll(self, area: str, facts: Facts) -> int:
+        """Open units to which the definition gives no roll."""
+        return self._expected[area].without_register - self._row(area, facts)[Column.SETTLED_WITHOUT_ROLL]
 
     def _row(self, area: str, facts: Facts) -> Row:
         return facts.totals.get((self._contest.id, area), (0,) * self._contest.width)
@@ -165,6 +177,7 @@ def _pools_under(plan: Plan, contest: ContestPlan) -> dict[str, tuple[str | None
 def _located(plan: Plan, contest: ContestPlan, under: Mapping[str, tuple[str | None, ...]]) -> Iterator[_Pool]:
     """Pools whose units can be told from others by area: every area with units of its own has those of one pool alone."""
     mixed: set[str | None] = set()
+    listed = _listed(plan)
     closing: dict[str, datetime] = {}
     for unit, area in contest.contest.units.items():
         pool = plan.units[unit].pool
@@ -182,4 +195,16 @@ def _located(plan: Plan, contest: ContestPlan, under: Mapping[str, tuple[str | N
             if under[area] == (known.id,) and (parent is None or under[parent] != (known.id,))
         )
         if areas:
-            yield _Pool(known, areas, closing.get(known.id))
+            unlisted = None if known.registered is None else known.registered - listed.get(known.id, 0)
+            contradicted = unlisted is not None and unlisted < 0  # the rolls hold more than the pool's register
+            yield _Pool(known, areas, closing.get(known.id), None if contradicted else unlisted)
+
+
+def _listed(plan: Plan) -> dict[str | None, int]:
+    """Voters on the rolls of each pool's units. The voters of a closed one may stand on another's by now: they count as on none."""
+    closed = {unit for contest in plan.contests.values() for unit in contest.contest.closed_units}
+    found: dict[str | None, int] = {}
+    for identifier, unit in plan.units.items():
+        if identifier not in closed:
+            found[unit.pool] = found.get(unit.pool, 0) + (unit.registered or 0)
+    return found
