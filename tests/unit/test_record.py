@@ -22,6 +22,7 @@ from tallyroom.domain.errors import RecordingError, TopicMissing
 from tallyroom.domain.partition import partition_of
 from tallyroom.log import Bounds, Entry, EventLog, LogRecord, SqliteLog
 from tallyroom.log.memory import MemoryLog
+from tallyroom.producer.entries import recorded_entries
 from tallyroom.recordings.format import About, Recording, TimedEvent, open_recording
 from tallyroom.recordings.record import TIME_HEADER, Taken, merged, record
 
@@ -194,10 +195,34 @@ def test_no_report_passes_an_amendment() -> None:
     change = amendment()
     left = [taken(0, b"l0"), taken(1, change, is_amendment=True), taken(2, b"l1")]
     right = [taken(4, b"r0"), taken(5, change, is_amendment=True), taken(6, b"r1")]
-    events = list(merged([left, right, [taken(3, b"m0")]]))
+    events = list(merged([left, right, [taken(3, b"m0"), taken(5, change, is_amendment=True)]]))
     assert [event.value for event in events] == [b"l0", b"m0", b"r0", change, b"l1", b"r1"]
     assert [event.every_partition for event in events] == [False, False, False, True, False, False]
     assert [event.at for event in events] == sorted(event.at for event in events)
+
+
+async def test_a_copy_that_nobody_signed_takes_no_other_one_s_place(tmp_path: Path) -> None:
+    """The same bytes without their signature, in front of the signed copy and behind it: each partition is replayed as it was."""
+    change, signature = amendment(), ("tallyroom-signature", b"hall-1:x")
+    whole = Entry(b"amendment", change, (signature,))
+    before = [[Entry(b"amendment", change), whole], [whole], [whole, Entry(b"amendment", change)], [whole]][:PARTITIONS]
+    first, second = MemoryLog(), MemoryLog()
+    for log in (first, second):
+        await log.create(TOPIC, PARTITIONS)
+    for number, entries in enumerate(before):
+        await first.append(TOPIC, [entry._replace(partition=number) for entry in entries])
+    await record(first, TOPIC, MINI, tmp_path / "night", ABOUT)
+    for timed in Recording(tmp_path / "night").events():
+        await second.append(TOPIC, recorded_entries(timed, PARTITIONS))
+    assert await signatures(second) == await signatures(first)
+
+
+async def signatures(log: EventLog) -> list[list[bytes | None]]:
+    """The signature of each record, by partition."""
+    return [
+        [dict(item.headers).get("tallyroom-signature") for item in await log.read(TOPIC, number, 0, 100)]
+        for number in range(PARTITIONS)
+    ]
 
 
 def test_amendments_in_contrary_orders_and_twice_are_written_once() -> None:

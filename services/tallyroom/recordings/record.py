@@ -31,6 +31,10 @@ class Taken(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+Copy = tuple[bytes, tuple[tuple[str, bytes], ...]]
+"""Bytes and headers: what makes two records of different partitions the same one."""
+
+
 async def record(log: EventLog, topic: str, definition: Definition, out: Path, about: About) -> Manifest:
     """Write all events that the topic holds now into a recording; they are in memory meanwhile.
 
@@ -66,31 +70,37 @@ async def _partition(log: EventLog, topic: str, partition: int, end: int) -> lis
 def merged(partitions: Sequence[Sequence[Taken]]) -> Iterator[TimedEvent]:
     """The records of all partitions in order of time.
 
-    An amendment waits until every partition that holds it has come to it, so that no report changes sides.
+    An amendment waits until every partition has come to it, so that no report changes sides. Copies are the same bytes with the
+    same headers: one that stands in some partitions alone (unsigned, or still on its way) is a record of those partitions.
     """
     queues = [list(reversed(records)) for records in partitions]
-    holders: dict[bytes, set[int]] = {}
-    for number, queue in enumerate(queues):
-        for item in queue:
-            if item.everywhere:
-                holders.setdefault(item.value, set()).add(number)
-    written: set[bytes] = set()
+    shared = (
+        set.intersection(*({_copy(item) for item in queue if item.everywhere} for queue in queues)) if queues else set()
+    )
+    written: set[Copy] = set()
     newest = datetime.min.replace(tzinfo=UTC)
     while heads := {number: queue[-1] for number, queue in enumerate(queues) if queue}:
-        ready = [n for n, item in heads.items() if item.value in written or _arrived(item, heads, holders)]
+        ready = [
+            n for n, item in heads.items()
+            if _copy(item) not in shared or _copy(item) in written or _arrived(item, heads, len(queues))
+        ]  # fmt: skip
         number = min(ready or heads, key=lambda n: (heads[n].at, n))  # none: amendments in contrary orders
         item = queues[number].pop()
         newest = max(newest, item.at)  # an amendment that waited may be older than what passed it
-        if not item.everywhere:
+        if _copy(item) not in shared:
             yield _event(item, newest, number, len(queues))
-        elif item.value not in written:
-            written.add(item.value)
+        elif _copy(item) not in written:
+            written.add(_copy(item))
             yield TimedEvent(newest, item.value, every_partition=True, headers=item.headers)
 
 
-def _arrived(item: Taken, heads: Mapping[int, Taken], holders: Mapping[bytes, set[int]]) -> bool:
-    """Whether the record may be written now: it is no amendment, or all partitions that hold it have come to it."""
-    return not item.everywhere or all(n in heads and heads[n].value == item.value for n in holders[item.value])
+def _copy(item: Taken) -> Copy:
+    return item.value, item.headers
+
+
+def _arrived(item: Taken, heads: Mapping[int, Taken], partitions: int) -> bool:
+    """Whether every partition has come to its copy of the record."""
+    return len(heads) == partitions and all(_copy(head) == _copy(item) for head in heads.values())
 
 
 def _event(item: Taken, at: datetime, partition: int, partitions: int) -> TimedEvent:
@@ -102,7 +112,8 @@ def _event(item: Taken, at: datetime, partition: int, partitions: int) -> TimedE
     key = None if item.key == derived else item.key
     effective = item.key if item.key is not None else derived
     expected = None if effective is None else partition_of(effective, partitions)
-    return TimedEvent(at, item.value, key, None if expected == partition else partition, headers=item.headers)
+    derivable = expected == partition and not item.everywhere  # one partition's copy would be taken for one of all
+    return TimedEvent(at, item.value, key, None if derivable else partition, headers=item.headers)
 
 
 def _own(item: Record) -> tuple[tuple[str, bytes], ...]:
