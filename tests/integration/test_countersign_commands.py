@@ -92,6 +92,12 @@ def test_two_people_at_two_machines_release_two_reports(machines: Machines) -> N
     assert done.exit_code == 0, (done.output, done.exception)
     assert "sent, and in force" in done.stdout
     assert machines.states() == {"u1": "released", "u2": "released"}
+    recording = str(machines.folder / "recorded")
+    assert machines.at("anna", "record", election_file, "-o", recording).exit_code == 0
+    told = json.loads(machines.at("anna", "tabulate", recording).stdout)
+    assert (told["quarantined"], told["released"]["count"]) == ({"accounting": 2}, 2), (
+        "a recording keeps the signatures"
+    )
 
 
 @pytest.mark.parametrize(

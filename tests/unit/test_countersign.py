@@ -15,9 +15,11 @@ from tallyroom.desk.book import CaseState
 from tallyroom.domain.desk import DeskRules, Operator
 from tallyroom.domain.election import Definition, Source
 from tests.support.desk import DeskRoom
-from tests.support.elections import EVENTS, Sent, election
+from tests.support.elections import CLOSED_AT, EVENTS, Sent, election
 
-ANNA, BORIS, CLARA = (Key(name, bytes(range(n, n + 32))) for n, name in enumerate(("anna", "boris", "clara")))
+ANNA, BORIS, CLARA, OLGA = (
+    Key(name, bytes(range(n, n + 32))) for n, name in enumerate(("anna", "boris", "clara", "olga"))
+)
 NAMES: Final = ("anna", "boris")
 FIRST: Final = People(NAMES, "confirmed by telephone", hands=(ANNA,))
 NEW: Final = b'[{"change": "add_unit", "unit": {"id": "new", "registered": 9}, "contests": {"list": "A"}}]'
@@ -26,6 +28,7 @@ NEW: Final = b'[{"change": "add_unit", "unit": {"id": "new", "registered": 9}, "
 def definition() -> Definition:
     """The small election with a desk of two, three of whom have keys."""
     operators = tuple(Operator(id=key.id, key=key.public) for key in (ANNA, BORIS, CLARA))
+    operators = (*operators, Operator(id=OLGA.id, key=OLGA.public, revoked_at=CLOSED_AT))
     sources = (
         Source(id="cec", names={}, may_report=tuple(kind for kind in EVENTS if kind != "desk")),
         Source(id="desk", names={}, may_report=("desk", "amendment", "declaration")),
@@ -65,10 +68,12 @@ async def test_who_signs_alone_or_with_no_key_is_told_how() -> None:
         (People(NAMES, "x"), "operator anna has not signed it"),
         (People(("anna", "dora"), "x", hands=(ANNA, Key("dora", bytes(32)))), "'dora' is no operator"),
         (People(("anna",), "x", hands=(ANNA,)), "2 different ones are needed"),
+        (People(NAMES, "x", hands=(Key("anna", bytes(32)), BORIS)), "not the key that the definition has for anna"),
+        (People(("anna", "olga"), "x", hands=(ANNA, OLGA)), "The key of olga is revoked"),
     ):
         with pytest.raises(DeskError, match=why) as caught:
             await decide.freeze(desk.hand, desk.book, contest, {"en": "Checked."}, who)
-        assert "--operator" in caught.value.action
+        assert caught.value.action
     assert (desk.hand.drafts, desk.book.acts) == ([], {})
 
 
@@ -96,9 +101,14 @@ async def test_who_countersigns_is_another_one_and_is_named(tmp_path: Path) -> N
     desk, path = await opened(), tmp_path / "act.json"
     await drafted(desk, path)
     ((event, draft),) = countersign.load(path)
-    for key, why in ((ANNA, "has signed .* already"), (CLARA, "names anna, boris, not clara")):
+    for key, why in (
+        (ANNA, "has signed .* already"), (CLARA, "names anna, boris, not clara"), (Key("dora", bytes(32)), "no operator"),
+        (Key("boris", bytes(32)), "not the key that the definition has for boris"), (OLGA, "is revoked"),
+    ):  # fmt: skip
         with pytest.raises(DeskError, match=why):
             countersign.add(desk.book, event, draft, key)
+    with pytest.raises(DeskError, match="is of test-2030 test, not of another test"):
+        countersign.add((await DeskRoom(replace(definition(), election="another")).open()).book, event, draft, BORIS)
     with pytest.raises(DeskError, match="cannot be written"):
         countersign.save(path, [draft])
 

@@ -18,6 +18,7 @@ from tallyroom.log.base import EventLog
 from tallyroom.producer.entries import entries_of
 from tallyroom.tabulation.asides import judge_aside
 from tallyroom.tabulation.desk import too_few
+from tallyroom.tabulation.plan import Plan
 
 ByHand = Report | Desk | Declaration | Amendment
 Act = Literal["freeze", "thaw", "release", "reject", "accept_with_flag", "accept_strictly", "call", "uncall"]
@@ -160,6 +161,8 @@ class Hand:
                 "Not decided: the definition knows no operator's key (desk.operators), so nobody's signature proves anything.",
                 "name people without a key",
             )
+        for key in people.hands:
+            require_hand(self._book.plan, key)
         value = encode_event(event)
         proofs = [endorse(key, value) for key in people.hands]
         if self._book.plan.operators and 0 < len(proofs) < len(event.operators):
@@ -221,6 +224,20 @@ class Hand:
 
     def _environment(self) -> Literal["live", "test", "simulation"]:
         return self._book.plan.environment  # type: ignore[return-value]
+
+
+def require_hand(plan: Plan, key: Key) -> None:
+    """Raises DeskError unless this is the key that proves an operator of the definition."""
+    operator = plan.operators.get(key.id)
+    if operator is None:
+        raise DeskError(f"{key.id!r} is no operator of the definition.", f"name one of {', '.join(plan.operators)}")
+    if operator.key != key.public:
+        raise DeskError(
+            f"This is not the key that the definition has for {key.id}.",
+            "use the file whose public part was handed out",
+        )
+    if operator.revoked_at is not None:
+        raise DeskError(f"The key of {key.id} is revoked.", "another operator has to sign")
 
 
 def place(text: str) -> At:

@@ -10,7 +10,7 @@ import msgspec
 from tallyroom.codec.events import Amendment, Declaration, Desk, Report, Undecodable, decode_event, encode_event
 from tallyroom.codec.operators import OPERATOR_HEADER, endorse, signed_by
 from tallyroom.codec.signatures import Key
-from tallyroom.desk.acts import ByHand, DeskError, Draft, Hand
+from tallyroom.desk.acts import ByHand, DeskError, Draft, Hand, require_hand
 from tallyroom.desk.book import Book
 from tallyroom.tabulation.amend import AmendmentError, amend
 
@@ -65,7 +65,7 @@ def load(path: Path) -> list[tuple[ByHand, Draft]]:
         raise DeskError(
             f"{path} cannot be read: {error.strerror}.", "name the file that the first operator made"
         ) from error
-    except (msgspec.DecodeError, Undecodable, UnicodeError) as error:
+    except (msgspec.DecodeError, Undecodable, UnicodeError, RecursionError) as error:
         raise DeskError(f"{path} holds no decision: {error}.", "have it made anew by the desk's command") from error
     return acts
 
@@ -80,6 +80,12 @@ def signers(book: Book, draft: Draft) -> list[str]:
 
 def add(book: Book, event: ByHand, draft: Draft, key: Key) -> Draft:
     """The decision with one signature more. Raises DeskError if it is not this person's to sign, or can no longer be in force."""
+    place, here = (event.election, event.environment), (book.plan.election, book.plan.environment)
+    if place != here:
+        raise DeskError(
+            f"{event.id} is of {' '.join(place)}, not of {' '.join(here)}.", "name the election that it is of"
+        )
+    require_hand(book.plan, key)
     if key.id not in event.operators:
         raise DeskError(
             f"{event.id} names {', '.join(event.operators)}, not {key.id}.",
