@@ -68,7 +68,7 @@ check-supply: $(VENV)/.installed-dev
 supply: $(VENV)/.installed-dev ## SBOM, licences and advisories of what is shipped, into build/ (ARGS=--required: advisories must be had)
 	@$(BIN)/python -m tests.supply $(ARGS)
 
-fuzz: $(VENV)/.installed-dev ## every parser with 2,000 mangled inputs (ARGS=-k NAME for one of them)
+fuzz: $(VENV)/.installed-dev ## every parser with 10,000 mangled inputs (ARGS=-k NAME for one of them)
 	@$(BIN)/python -m pytest tests/fuzz --hypothesis-profile=fuzz --timeout=3600 $(ARGS)
 
 bench: $(VENV)/.installed-dev ## throughput and latency on real Kafka and Redis, into build/bench.json

@@ -13,5 +13,5 @@ pytest_plugins = [
 # deadline: two cores are shared with brokers and stores, and the suite's own time-out ends what hangs.
 settings.register_profile("dev", max_examples=60, deadline=None, print_blob=True)
 settings.register_profile("ci", max_examples=150, deadline=None, print_blob=True)
-settings.register_profile("fuzz", max_examples=2_000, deadline=None, print_blob=True)
+settings.register_profile("fuzz", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

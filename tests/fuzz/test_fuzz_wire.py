@@ -81,6 +81,7 @@ def test_definitions(data: bytes) -> None:
 
 
 @given(mangled(PROBLEMS))
+@example(b'{"method": "hare", "seats": 5, "first_divisor": "\x80", "votes": {"A": 1}}')
 def test_apportionment_problems(data: bytes) -> None:
     try:
         outcome_document(apportion(decode_problem(data, "it")))

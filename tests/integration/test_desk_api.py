@@ -14,9 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from tallyroom.codec.apikeys import ApiKey, KeyFile, Scope, digest, encode_keys
 from tallyroom.codec.events import encode_event
+from tallyroom.codec.signatures import Key
 from tallyroom.desk.api import DeskApi
 from tallyroom.desk.book import CaseState
 from tallyroom.desk.service import DeskService
+from tallyroom.domain.desk import DeskRules, Operator
 from tallyroom.domain.election import Definition
 from tallyroom.gateway.keyring import KeyRing
 from tallyroom.log import SqliteLog
@@ -134,6 +136,26 @@ async def test_a_decision_that_cannot_be_made_says_what_to_do(tmp_path: Path, bo
         answer = await at.post(f"/v1/quarantine/{case.at}/release", body)
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
         assert answer.json()["action"]
+        assert at.desk.book.state(case) is CaseState.WAITING
+
+
+async def test_a_body_in_another_encoding_is_said_to_be_none(tmp_path: Path) -> None:
+    async with served(tmp_path) as at:
+        (case,) = await at.desk.send(CROOKED.event(at.desk.plan.definition))
+        headers = {"Authorization": "Bearer ops", "Content-Type": "application/json"}
+        body = '{"operators": ["Ä", "B"], "reason": "x"}'.encode("latin-1")
+        answer = await at.client.post(f"/v1/quarantine/{case.at}/release", content=body, headers=headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/problem+json")
+
+
+async def test_where_operators_have_keys_names_over_http_decide_nothing(tmp_path: Path) -> None:
+    people = tuple(Operator(id=name, key=Key(name, name.encode() * 16).public) for name in ("an", "bo"))
+    async with served(tmp_path, definition=replace(ruled(), desk=DeskRules(persons=2, operators=people))) as at:
+        (case,) = await at.desk.send(CROOKED.event(at.desk.plan.definition))
+        answer = await at.post(f"/v1/quarantine/{case.at}/release", {"operators": ["an", "bo"], "reason": "x"})
+        assert answer.status_code == 409
+        assert "operator an has not signed it" in answer.json()["detail"]
+        assert "countersign" in answer.json()["action"]
         assert at.desk.book.state(case) is CaseState.WAITING
 
 

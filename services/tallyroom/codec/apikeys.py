@@ -54,7 +54,7 @@ def decode_keys(data: bytes, path: str) -> KeyFile:
     """Read a key file. Raises SettingError naming what is wrong; ``path`` is for that."""
     try:
         found = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingError(
             f"{path} is not a file of API keys: {error}.",
             "make keys with `tallyroom apikeys add`; do not edit the file",

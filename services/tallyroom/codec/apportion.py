@@ -252,7 +252,7 @@ def _measures(votes: Mapping[str, int], given: Mapping[str, int]) -> Votes:
 
 def _exact(raw: msgspec.Raw, what: str) -> Fraction:
     """The number exactly as it is written. Raises RuleError."""
-    text = bytes(raw).decode().strip('"')
+    text = bytes(raw).decode(errors="replace").strip('"')  # nobody has looked at these bytes before
     if _NUMBER.fullmatch(text):
         with suppress(ZeroDivisionError):
             return Fraction(text)

@@ -111,7 +111,7 @@ class DeskApi:
     async def _decide(self, request: web.Request, decide: Callable[[Case, People], Awaitable[Any]]) -> web.Response:
         try:
             body = msgspec.json.decode(await request.content.read(MAX_BODY), type=Decision)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return problem(400, "body", f"The body is no decision: {error}.", action="send operators and reason")
         case = await self._case(request)
         event = await decide(

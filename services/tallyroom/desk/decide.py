@@ -229,10 +229,6 @@ def _require_sound(book: Book, made: Report, leaf: Leaf) -> None:
 async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
     """Change the definition by a list of changes (docs/events.md, "amendment"); reports that waited for it are judged again."""
     hand.require(who)
-    try:
-        changes = _changes.decode(data)
-    except msgspec.DecodeError as error:
-        raise DeskError(f"These are no changes: {error}.", "write a JSON list of changes, docs/events.md") from error
     made = Amendment(
         id=_identifier("amendment", (book.plan.chain, data.decode(errors="replace"))),
         election=book.plan.election,
@@ -240,7 +236,7 @@ async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
         source=hand.source("amendment"),
         reported_at=hand.now(),
         previous=book.plan.chain,
-        changes=changes,
+        changes=changes_of(data),
         reason=who.reason,
         operators=who.operators,
     )
@@ -254,6 +250,14 @@ async def amendment(hand: Hand, book: Book, data: bytes, who: People) -> str:
         f"definition {book.plan.chain[:12]} is in force; {len(waiting):,} reports that waited for it are sent again by "
         "`tallyroom returns` (on the embedded log by the publisher) and judged anew"
     )
+
+
+def changes_of(data: bytes) -> tuple[Change, ...]:
+    """The changes in a file that an operator wrote. Raises DeskError."""
+    try:
+        return _changes.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DeskError(f"These are no changes: {error}.", "write a JSON list of changes, docs/events.md") from error
 
 
 def _judged_again(before: Plan, after: Plan, report: Report | None) -> bool:

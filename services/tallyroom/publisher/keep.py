@@ -40,7 +40,7 @@ class Keeper:
             return None
         try:
             return msgspec.msgpack.decode(path.read_bytes(), type=Kept)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise StoreError(
                 f"{path} is damaged: {error}.", "move it away; revisions then continue from the store"
             ) from error
