@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 import typer
-import uvloop
 
 from tallyroom.cli.common import console, print_json, print_table, settings
 from tallyroom.cli.events import pace_of, progress_bar
@@ -45,7 +44,7 @@ def night(
     definition = opened.definition()
     current = _prepare(settings(), definition)
     pace = _pace(opened, speed)
-    uvloop.run(_run(current, recording, opened, definition, pace, (until_done, again, tabulators, as_json)))
+    asyncio.run(_run(current, recording, opened, definition, pace, (until_done, again, tabulators, as_json)))
 
 
 def _prepare(current: Settings, definition: Definition) -> Settings:

@@ -1,10 +1,10 @@
 """rebuild: totals folded anew from the log beside those in use, then put in their place."""
 
+import asyncio
 import gc
 from typing import Annotated
 
 import typer
-import uvloop
 
 from tallyroom.cli.common import console, load_election, print_json, settings
 from tallyroom.cli.events import progress_bar
@@ -28,7 +28,7 @@ def rebuild(
     """
     definition, chain = load_election(election)
     gc.disable()  # nothing here makes cycles: collecting would only walk every unit again and again
-    found = uvloop.run(_rebuild(definition, chain))
+    found = asyncio.run(_rebuild(definition, chain))
     if as_json:
         print_json(found)
         return

@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -62,7 +62,7 @@ def returns(election: Election) -> None:
 @app.command()
 def gateway(election: Election) -> None:
     """Serve published revisions over HTTP: snapshot, stream, page. Any number may run."""
-    _serve("gateway", election, _gateway)
+    _serve("gateway", election, _gateway, uvloop.run)
 
 
 @app.command()
@@ -74,11 +74,18 @@ def auditor(election: Election) -> None:
 Run = Callable[[Settings, Definition, str, RedisStore, asyncio.Event], Awaitable[None]]
 
 
-def _serve(service: str, election: str, run: Run) -> None:
+def _serve(
+    service: str, election: str, run: Run, loop: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+) -> None:
+    """Run a service to its end.
+
+    Only what serves many connections and never speaks to Kafka runs on uvloop: that raises RuntimeError where a write meets a
+    connection that was reset, and aiokafka does not take it for a lost one.
+    """
     current = settings()
     configure_logs(service, current.log_format)
     definition, chain = load_election(election)
-    uvloop.run(_until_stopped(current, definition, chain, run))
+    loop(_until_stopped(current, definition, chain, run))
 
 
 async def _until_stopped(current: Settings, definition: Definition, chain: str, run: Run) -> None:

@@ -77,9 +77,12 @@ def packed(*command: bytes | str | int) -> bytes:
 
 
 def _ended(connection: Connection | UnixDomainSocketConnection) -> bool:
-    """Whether the server has closed the connection since it was last used (it was started again, or found us idle)."""
+    """Whether the connection was closed or reset since it was last used (the server was started again, or found us idle).
+
+    uvloop answers a write to one that was reset with a RuntimeError.
+    """
     reader = connection._reader  # the public ways to ask read from it or wait
-    return reader is not None and reader.at_eof()
+    return reader is not None and (reader.at_eof() or reader.exception() is not None)
 
 
 class Lane:
