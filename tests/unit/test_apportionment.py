@@ -347,3 +347,15 @@ def test_seats_of_areas_come_from_the_definition() -> None:
     assert result.seats == {one: 5, other: 2}
     with pytest.raises(RuleError, match="in Y, without figures"):
         problem_of(made_up, Figures(votes={}), {"X": where["X"]})
+
+
+def test_nothing_is_accepted_before_the_first_vote() -> None:
+    """At least half of no votes at all: nobody has voted yes, in the whole or in an area that has not counted yet."""
+    half = Condition(share="1/2", of="yes", strict=False)
+    nothing, all_yes = Figures(votes={"yes": 0, "no": 0}), Figures(votes={"yes": 5, "no": 0})
+    whole = apportion(Problem(method="referendum", seats=0, figures=nothing, conditions=(half,)))
+    assert decided(whole).accepted is False
+    of_areas = replace(half, level="canton", areas_needed=2)
+    areas = {name: Area(figures=figures, level="canton") for name, figures in (("X", all_yes), ("Y", nothing))}
+    both = apportion(Problem(method="referendum", seats=0, figures=all_yes, areas=areas, conditions=(half, of_areas)))
+    assert decided(both).accepted is False

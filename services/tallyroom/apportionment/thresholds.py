@@ -55,15 +55,19 @@ def fraction(text: str, what: str) -> Fraction:
 
 
 def reaches(part: int, share: Fraction, of: int, strict: bool) -> bool:
-    """part / of >= share (strict: >), in integers."""
+    """part / of >= share (strict: >), in integers. Of nothing nobody has a share: an empty area has not voted yes."""
     left, right = part * share.denominator, share.numerator * of
-    return left > right if strict else left >= right
+    return left > right if strict or _of_nothing(share, of) else left >= right
 
 
 def needed(share: Fraction, of: int, strict: bool) -> int:
     """The smallest number of votes that reaches ``share`` of ``of``."""
     whole, rest = divmod(share.numerator * of, share.denominator)
-    return whole + 1 if strict or rest else whole
+    return whole + 1 if strict or rest or _of_nothing(share, of) else whole
+
+
+def _of_nothing(share: Fraction, of: int) -> bool:
+    return not of and share > 0
 
 
 def admit(problem: Problem, area: str | None = None) -> Admission:
