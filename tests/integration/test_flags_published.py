@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tallyroom.codec.events import Declaration, Report
 from tallyroom.domain.election import Definition, ReportingUnit
+from tallyroom.domain.plausibility import Plausibility
 from tallyroom.store import MemoryStore
 from tests.support.elections import CLOSED_AT, ELECTION, Sent, election, selection, with_contest
 from tests.support.publishing import Room
@@ -54,6 +55,18 @@ async def test_a_doubled_unit_is_flagged_in_the_revision_that_holds_it_and_after
         _, documents = await room.when(lambda _, found: found["areas:list:"][0]["counts"]["P"] == 200)
         assert told(documents) == set()
         assert documents["beside:flags"]["flags"]["settled"]["exact_double"] == 1
+
+
+async def test_a_late_report_alone_brings_the_flag_that_rests_on_it(tmp_path: Path) -> None:
+    """It changes no total, and its offset is covered: the flag must stand in that revision, not in the one after it."""
+    room = await Room(MemoryStore(), tmp_path / "kept", definition()).open()
+    async with room.publishing():
+        await room.send(report("v0", version=200))
+        await room.covered()
+        for version in range(1, 1 + Plausibility().late_reports):
+            await room.send(report("v0", version=version))
+        _, documents = await room.covered()
+        assert told(documents) == {("source_regression", "R")}
 
 
 async def test_units_with_the_same_figures_are_found_across_partitions(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class PartitionView:
     tallies: Tallies = field(default_factory=Tallies)
     refusals: Mapping[str, int] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
+    raw_heard: bytes | None = None
     journal: int = 0
     chain: str = ""
     first: str | None = None  # fingerprint of record 0
@@ -48,7 +49,7 @@ class View:
         self.journals = Journals()
         self.asides_changed = True
         self.alike: list[ShownFlag] = []  # flags about units with the same figures
-        self.alike_changed = False
+        self.flags_changed = False
         self.replan(plan)
 
     def replan(self, plan: Plan) -> None:
@@ -70,7 +71,15 @@ class View:
     def anew(self) -> None:
         """Read everything again, and have it derived again."""
         self.replan(self.plan)
-        self.asides_changed = self.alike_changed = True
+        self.asides_changed = self.flags_changed = True
+
+    def read_anew(self, plan: Plan) -> None:
+        """Nothing that was read counts any more: totals may be other ones at the same offset, and so may journals."""
+        for number, view in self.partitions.items():
+            view.journal = 0
+            self.journals.forget(number)
+        self.asides_changed = self.flags_changed = True
+        self.replan(plan)
 
     def offsets(self) -> dict[int, int]:
         """Next offset of every partition that was read, 0 for one that nobody claimed yet."""
@@ -110,7 +119,9 @@ class View:
         view.offset, view.journal = cut.offset, int(journal or b"0")
         view.tallies = packed.unpack_tallies(tallies)
         view.refusals = packed.unpack_refusals(refusals)
-        view.heard = packed.unpack_heard(heard)
+        if heard != view.raw_heard:  # a late report changes no total, and may raise a flag
+            view.raw_heard, view.heard = heard, packed.unpack_heard(heard)
+            self.flags_changed = True
         view.chain = chain.decode() if chain else ""
         view.first = first or view.first
         for index, raw in enumerate(cut.values[len(_OWN) :]):
@@ -162,7 +173,7 @@ def facts_of(view: View, now: datetime | None) -> Facts:
     return Facts(
         totals=view.totals,
         matched=view.matched,
-        asides=journals.asides.values(),
+        asides=journals.asides(),
         corrections=journals.corrections(),
         apart=journals.apart(),
         waiting=journals.waiting(),

@@ -36,6 +36,10 @@ class Derivation:
         self._clock: datetime | None = None
         self._definition = ""  # the chain of the definition document made last
 
+    def forget(self) -> None:
+        """What was derived before says nothing of what comes next; rows that stand still are those of the last revision."""
+        self.deriver, self.frozen = Deriver(self.plan), Frozen()
+
     def follow(self, view: View) -> bool:
         """Take over an amended definition once every partition has it; until then the cut mixes two and is not shown."""
         chains = view.chains()
@@ -67,9 +71,9 @@ class Derivation:
             view.changed.update((name, contest.root) for name, contest in self.plan.contests.items())
         places = view.sum_changed()
         made: dict[str, Any] = dict(self.deriver.documents(places, facts))
-        if places or view.asides_changed or view.alike_changed or clock != self._clock:
+        if places or view.asides_changed or view.flags_changed or clock != self._clock:
             made |= {"election": self.deriver.election(), **self.deriver.beside(facts)}
-            view.asides_changed = view.alike_changed = False
+            view.asides_changed = view.flags_changed = False
         if self._definition != self.plan.chain or "definition" not in published:
             made["definition"] = msgspec.Raw(encode_definition(self.plan.definition))
         if places or DECIDED not in last.documents:

@@ -44,11 +44,13 @@ class Frozen:
         """
         said = freezes(view.plan, facts.asides)
         held = self._held if self._held is not None else _kept(documents)
-        if said and not view.totals:
-            view.changed.update(view.sum_changed())
         now = {str(partition): offset for partition, offset in view.offsets().items()}
+        as_of = self._as_of or now
+        if said and not view.totals:  # everything is read anew: there are no rows of what was derived last
+            view.changed.update(view.sum_changed())
+            as_of = now
         for place in said.keys() - held.keys():
-            held[place] = Held(view.totals.get(place, ()), self._as_of or now)
+            held[place] = Held(view.totals.get(place, ()), as_of)
         for place in held.keys() - said.keys():
             del held[place]
         moved = {place for place in said.keys() | self._said.keys() if said.get(place) != self._said.get(place)}

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from tallyroom.codec import packed
-from tallyroom.codec.events import Amendment, Desk, decode_known
+from tallyroom.codec.events import Amendment, Desk, decode_known, everywhere
 from tallyroom.codec.marks import Thaw, thaw_of
 from tallyroom.domain.events import Amendment as DomainAmendment
 from tallyroom.domain.events import Disposition, Kind
@@ -15,6 +15,9 @@ from tallyroom.results.flags import FlagLedger
 from tallyroom.tabulation.notes import Wait, Waits
 
 _INNER: Final = frozenset({"entry", "event", "chain", "settles", "code"})
+
+_EVERYWHERE: Final = -1
+"""In place of the partition of an event that stands in all of them."""
 
 Listed = Mapping[str, Sequence[Mapping[str, Any]]]
 """JSON objects by contest."""
@@ -24,10 +27,11 @@ class Journals:
     """Journal entries of all partitions, read in order; one that is read again, after a rollback, changes nothing."""
 
     def __init__(self) -> None:
-        self.asides: dict[str, dict[str, Any]] = {}  # JSON objects by event id
+        self._asides: dict[tuple[int, int, str], dict[str, Any]] = {}  # JSON objects by partition, offset and event id
+        self._in_order: list[dict[str, Any]] | None = None
         self.amendments: dict[str, tuple[DomainAmendment, str]] = {}  # by id, with the chain hash reached
         self._corrections: dict[str, dict[tuple[int, int, int], dict[str, Any]]] = defaultdict(dict)
-        self._corrected: set[tuple[str, str, str | None]] = set()  # contest, unit, group
+        self._corrected: set[tuple[int, str, str, str | None]] = set()  # partition, contest, unit, group
         self._apart: dict[str, dict[tuple[str, str], dict[str, Any]]] = defaultdict(dict)
         self._released: dict[tuple[int, int], dict[str, Any]] = {}  # by partition and offset
         self._waits: dict[int, Waits] = defaultdict(Waits)
@@ -45,7 +49,7 @@ class Journals:
             leaf = (partition, contest, entry.unit or "", entry.group)
             self.flags.take(leaf, [packed.shown_flag(entry, partition, flagged) for flagged in packed.flags_of(entry)])
             return contest
-        if entry.changed is not None and self._corrects(contest, entry):
+        if entry.changed is not None and self._corrects(partition, contest, entry):
             self._corrections[contest][entry.at or 0, partition, entry.offset] = _shown(partition, entry)
         if entry.released is not None:
             self._released[partition, entry.offset] = _some(
@@ -56,9 +60,9 @@ class Journals:
         packed.follow(self._waits[partition], entry)
         return contest
 
-    def _corrects(self, contest: str, entry: packed.Entry) -> bool:
+    def _corrects(self, partition: int, contest: str, entry: packed.Entry) -> bool:
         """Whether it is a correction: by what it lowers or calls itself, or because it follows one of the same unit."""
-        leaf = (contest, entry.unit or "", entry.group)
+        leaf = (partition, contest, entry.unit or "", entry.group)
         if entry.fell or entry.kind != Kind.COUNTED:
             self._corrected.add(leaf)
         return leaf in self._corrected
@@ -67,6 +71,25 @@ class Journals:
         """The partition's journal may be another one from here on: it is read again from its start."""
         self._waits.pop(partition, None)
         self.flags.forget(partition)
+        self._asides = {key: event for key, event in self._asides.items() if key[0] != partition}
+        self._in_order = None
+        self._released = {place: item for place, item in self._released.items() if place[0] != partition}
+        self._corrected = {leaf for leaf in self._corrected if leaf[0] != partition}
+        for listed in self._corrections.values():
+            for key in [key for key in listed if key[1] == partition]:
+                del listed[key]
+        for units in self._apart.values():
+            for unit in [unit for unit, item in units.items() if item["partition"] == partition]:
+                del units[unit]
+
+    def asides(self) -> Sequence[Mapping[str, Any]]:
+        """Accepted events that are no reports, by partition and offset, whatever partition was read first.
+
+        Those that stand in every partition come first, and once.
+        """
+        if self._in_order is None:
+            self._in_order = [self._asides[key] for key in sorted(self._asides)]
+        return self._in_order
 
     def corrections(self) -> Listed:
         """By contest, in the order in which they were reported (ties: by partition and offset)."""
@@ -98,7 +121,9 @@ class Journals:
         if isinstance(event, Amendment):
             self.amendments[event.id] = (event.to_domain(), entry.chain or "")
         else:
-            self.asides[event.id] = msgspec.json.decode(raw)
+            key = (_EVERYWHERE, 0, event.id) if everywhere(event) else (partition, entry.offset, event.id)
+            self._asides[key] = msgspec.json.decode(raw)
+            self._in_order = None
         if isinstance(event, Desk):
             self._waits[partition].reject(event)
         if isinstance(event, Desk) and (thaw := thaw_of(event, partition, entry.offset)) is not None:

@@ -85,7 +85,7 @@ class Returns:
         self._plan = followed(self._plan, self._journals.amendments.values(), chains)
         if chains != {self._plan.chain}:
             return 0
-        rejected = rejected_places(self._journals.asides.values())
+        rejected = rejected_places(self._journals.asides())
         waiting = [
             (partition, wait)
             for partition, wait in due(self._journals.waits(), self._plan, rejected)

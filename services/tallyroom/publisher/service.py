@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from tallyroom import __version__
 from tallyroom.domain.errors import DefinitionError, DiskUnavailable, LogUnavailable, OtherLayout, StoreUnavailable
 from tallyroom.domain.plausibility import Flag
 from tallyroom.log.base import EventLog
@@ -24,7 +23,7 @@ from tallyroom.publisher.figures import Figures
 from tallyroom.publisher.frozen import KEPT
 from tallyroom.publisher.guards import Guards
 from tallyroom.publisher.keep import Keeper, Kept
-from tallyroom.publisher.revision import Hashes, Head, content_hash, document_hash, encode
+from tallyroom.publisher.revision import Head, Moment, as_of, document_hash, encode, make_head
 from tallyroom.publisher.sweep import Sweep
 from tallyroom.results.documents import BESIDE
 from tallyroom.store.base import MAX_FIELDS, Answer, Lease, RevisionStore, StoreMeta, TotalsStore
@@ -182,7 +181,8 @@ class Publisher:
     async def _round(self, lease: Lease, view: View) -> None:
         """One look at the totals: publish if something changed and everything may be shown."""
         if await self._freeze.follow() or await self._rebuilt():
-            view.replan(self._derivation.plan)  # what was withdrawn or folded anew is read and derived anew
+            self._derivation.forget()  # what was withdrawn or folded anew is read and derived anew, journals as well
+            view.read_anew(self._derivation.plan)
         await self._follow_store(lease)
         moved, unread = await self._refresh(view)
         self._guards.moved(moved)
@@ -191,11 +191,11 @@ class Publisher:
         reason = unread or reason or self._guards.against(view) or self._guards.mixed(view.chains())
         if reason is None and self._derivation.follow(view):
             self._compare_units(view)
-            last = Last(self._number, self._hashes, self._documents)
-            documents = self._derivation.derive(view, self._clock(view), last)
+            last, clock = Last(self._number, self._hashes, self._documents), self._clock(view)
+            documents = self._derivation.derive(view, clock, last)
             self._count_flags()
             if documents or (moved and self._advanced(view)):
-                await self._publish(lease, view, documents)
+                await self._publish(lease, view, documents, clock)
         reason = reason or self._derivation.unknown_definition(view)
         self._say(reason or self._guards.stalled(view, await self._log.bounds(self._topic)))
         await self._keep()
@@ -246,7 +246,7 @@ class Publisher:
         """Take over what the comparison of units with each other has found; it goes on by itself."""
         found = self._sweep.look(self._derivation.plan, view.offsets())
         if found is not None and found != view.alike:
-            view.alike, view.alike_changed = found, True
+            view.alike, view.flags_changed = found, True
 
     async def _withdraw(self, lease: Lease) -> None:
         """Put the last revision that was found right in the place of one that the auditor refuted, as a new revision."""
@@ -271,16 +271,14 @@ class Publisher:
 
     def _advanced(self, view: View) -> bool:
         """Whether the offsets moved although no document changed (duplicates, refused events)."""
-        return self._head is None or self._as_of(view) != self._head.as_of["events"]
+        return self._head is None or as_of(view) != self._head.as_of["events"]
 
-    def _as_of(self, view: View) -> dict[str, int]:
-        return {str(number): offset for number, offset in view.offsets().items()}
-
-    async def _publish(self, lease: Lease, view: View, documents: Mapping[str, bytes]) -> None:
+    async def _publish(self, lease: Lease, view: View, documents: Mapping[str, bytes], clock: datetime | None) -> None:
         meta = await self._meta()
         hashes = {**self._hashes, **{name: document_hash(data) for name, data in documents.items()}}
         number = self._number + 1
-        head = self._make_head(view, meta, number, hashes, sorted(documents))
+        moment = Moment(number, self._wall(), clock)
+        head = make_head(view, self._derivation.plan, meta, moment, hashes, sorted(documents))
         await asyncio.to_thread(self._keeper.reserve, number)
         answer = await self._revisions.publish(lease, number, encode(head), documents)
         if answer is not Answer.OK:
@@ -294,32 +292,6 @@ class Publisher:
         self._settle(view)
         self._watch_desk(documents)
         await self._revisions.announce("revision")
-
-    def _make_head(self, view: View, meta: StoreMeta, number: int, hashes: dict[str, str], changed: list[str]) -> Head:
-        definition = self._derivation.plan.definition
-        tallies: dict[str, int] = {}
-        refusals: dict[str, int] = {}
-        for part in view.partitions.values():
-            for name in ("accepted", "superseded", "duplicates", "late", "decreases", "aside", "quarantined"):
-                tallies[name] = tallies.get(name, 0) + getattr(part.tallies, name)
-            for code, times in part.refusals.items():
-                refusals[code] = refusals.get(code, 0) + times
-        return Head(
-            election=definition.election,
-            environment=str(definition.environment),
-            revision=number,
-            generated_at=self._wall(),
-            clock=self._clock(view),
-            as_of={"events": self._as_of(view)},
-            definition=self._derivation.plan.chain,
-            store_id=meta.store_id,
-            hashes=Hashes(content_hash(hashes), self._derivation.plan.chain, __version__, meta.definition),
-            events=tallies,
-            quarantined=refusals,
-            documents=hashes,
-            changed=changed,
-            log={str(n): v.first for n, v in view.partitions.items() if v.first},
-        )
 
     def _settle(self, view: View) -> None:
         """Figures for the operator after a publication."""

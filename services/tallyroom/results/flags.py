@@ -80,7 +80,9 @@ def section(
     for (contest, area, code), number in settled.items():
         if (contest, area) not in withheld:
             over[code] += number
-    newest = sorted(shown, key=lambda flag: (-flag.at, flag.contest, flag.area, flag.unit or "", flag.code))
+    newest = sorted(
+        shown, key=lambda flag: (-flag.at, flag.contest, flag.area, flag.unit or "", flag.code, flag.group or "")
+    )
     return {
         "open": dict(sorted(Counter(str(flag.code) for flag in shown).items())),
         "settled": dict(sorted(over.items())),
