@@ -17,8 +17,8 @@ import pytest
 from redis.asyncio import Redis
 
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import Reading
-from tallyroom.auditor.compare import snapshot as differences
+from tallyroom.auditor.published import Reading
+from tallyroom.auditor.published import snapshot as differences
 from tallyroom.codec.definition import definition_hash
 from tallyroom.log import LogRecord
 from tallyroom.recordings.format import TimedEvent, write_recording

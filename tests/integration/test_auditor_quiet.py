@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from tallyroom.auditor.service import Auditor
 from tallyroom.codec.events import AddSelection, Amendment, Change, CloseUnit, Desk, WithdrawSelection
-from tallyroom.domain.election import Definition
+from tallyroom.domain.election import Definition, Environment
 from tallyroom.store import MemoryStore
 from tallyroom.telemetry.metrics import auditor_metrics, new_registry
-from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
+from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election, with_rules
 from tests.support.publishing import TOPIC, Room
 
-DEFINITION: Final = election(2)
+DEFINITION: Final = with_rules(election(2))
 
 
 @asynccontextmanager
@@ -66,6 +66,23 @@ async def test_what_is_under_embargo_is_not_missing(tmp_path: Path) -> None:
         await room.send(
             Sent("list", "u3", version=200, numbers=(1, 1, 1, 1)).event(definition)
         )  # moves the clock past it
+
+
+async def test_a_live_night_is_derived_at_the_clock_that_its_revision_names(tmp_path: Path) -> None:
+    """There the wall clock is the election clock: what it releases is public where the revision names a later time."""
+    release = datetime.now(UTC) + timedelta(seconds=1.5)
+    late = replace(DEFINITION.contests[0], release_at=release)
+    contests = (late, *DEFINITION.contests[1:])
+    definition = replace(DEFINITION, environment=Environment.LIVE, contests=contests)
+    async with audited(tmp_path, definition) as (room, auditor):
+        await room.send(Sent("list", "u1", numbers=(7, 2, 1, 0)).event(definition))
+        shown: list[object] = []
+        while not shown:
+            head, documents = await room.covered()
+            shown = documents["areas:list:"]
+            assert head.clock is not None
+            assert bool(shown) is (head.clock >= release)
+            assert await auditor.audit() == []
 
 
 async def test_an_amended_definition_is_followed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """tallyroom verify: a snapshot against a recording or a log file, by the exit code and by name."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -11,19 +11,21 @@ import pytest
 from typer.testing import CliRunner
 
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import shown_in
+from tallyroom.auditor.published import shown_in
 from tallyroom.cli import app
 from tallyroom.codec.definition import definition_hash, encode_definition
-from tallyroom.codec.events import AnyEvent, encode_event
+from tallyroom.codec.events import AnyEvent, Desk, encode_event
 from tallyroom.log import SqliteLog
 from tallyroom.producer.entries import entries_of
 from tallyroom.recordings.format import About, TimedEvent, write_recording
+from tallyroom.results.documents import BESIDE, ELECTION
 from tallyroom.store import MemoryStore
-from tests.support.elections import CHAIN, Sent, election
+from tests.support.elections import CHAIN, CLOSED_AT, Sent, election, with_rules
+from tests.support.elections import ELECTION as ID
 from tests.support.partition import bulletin
 from tests.support.publishing import TOPIC, Room
 
-DEFINITION: Final = election(2)
+DEFINITION: Final = with_rules(election(2))
 EVENTS: Final[tuple[AnyEvent, ...]] = (
     *(item.event(DEFINITION) for item in (
         Sent("list", "u1", numbers=(7, 2, 1, 0)),
@@ -58,26 +60,52 @@ class Night:
 @pytest.fixture
 async def night(tmp_path: Path) -> Night:
     """A night of seven events in two partitions."""
-    room = await Room(MemoryStore(), tmp_path / "publisher", DEFINITION).open()
+    return await _night(tmp_path, EVENTS)
+
+
+@pytest.fixture
+async def frozen_night(tmp_path: Path) -> Night:
+    """The same night in which the desk froze an area before its last report."""
+    act = Desk(
+        id="freeze", election=ID, environment="test", source="cec", reported_at=CLOSED_AT, act="freeze", contest="list",
+        area="A", operators=("Aigerim", "Daniyar"),
+    )  # fmt: skip
+    later = Sent("list", "u1", version=3, numbers=(9, 9, 9, 9)).event(DEFINITION)
+    return await _night(tmp_path, EVENTS, [act], [later])
+
+
+async def _night(folder: Path, *batches: Sequence[AnyEvent]) -> Night:
+    """A night whose events come in batches, each published before the next."""
+    room = await Room(MemoryStore(), folder / "publisher", DEFINITION).open()
     async with room.publishing():
-        await room.send(*EVENTS)
-        await room.covered()
-    revision, documents = await room.store.documents()
-    assert revision is not None
-    head = json.loads(revision.head)
-    chain = definition_hash(DEFINITION)
-    head |= {"definition": chain, "hashes": {**head["hashes"], "configuration": chain}}
-    head["contests"] = [*shown_in(Books(DEFINITION, CHAIN, 2), documents).values()]
-    made = Night(tmp_path, head)
+        for batch in batches:
+            await room.send(*batch)
+            await room.covered()
+    made = Night(folder, await _snapshot(room))
+    events = [event for batch in batches for event in batch]
     about = About(name="small", title="Small", real=False, licence="CC0-1.0")
-    at = EVENTS[-1].reported_at
-    write_recording(made.recording, DEFINITION, [TimedEvent(at, encode_event(event)) for event in EVENTS], about)
+    at = events[-1].reported_at
+    write_recording(made.recording, DEFINITION, [TimedEvent(at, encode_event(event)) for event in events], about)
     log = SqliteLog(made.file)
     await log.create(TOPIC, 2)
-    for event in EVENTS:
+    for event in events:
         await log.append(TOPIC, entries_of(event, encode_event(event), event.reported_at, 2))
     await log.close()
     return made
+
+
+async def _snapshot(room: Room) -> Snapshot:
+    """What a gateway serves of the room's revision, as of a definition that has a hash of its own."""
+    revision, documents = await room.store.documents()
+    assert revision is not None
+    head: Snapshot = json.loads(revision.head)
+    chain = definition_hash(DEFINITION)
+    head |= {"definition": chain, "hashes": {**head["hashes"], "configuration": chain, "definition": chain}}
+    for name in ("documents", "changed", "log"):
+        del head[name]  # a gateway keeps them to itself
+    for name, data in documents.items():
+        head |= json.loads(data) if name == ELECTION or name.startswith(BESIDE) else {}
+    return head | {"contests": [*shown_in(Books(DEFINITION, CHAIN, 2), documents).values()]}
 
 
 def area(snapshot: Snapshot, name: str) -> Snapshot:
@@ -113,7 +141,19 @@ def _swap(counts: dict[str, int]) -> None:
     counts["P"], counts["Q"] = counts["Q"], counts["P"]
 
 
-FAULTS: Final[dict[str, tuple[Callable[[Snapshot], None], set[tuple[str | None, str | None, str]]]]] = {
+def _set(within: Snapshot, value: object, *path: str) -> None:
+    for name in path[:-1]:
+        within = within[name]
+    assert within[path[-1]] != value
+    within[path[-1]] = value
+
+
+def _move(seats: dict[str, dict[str, int]], one: str, other: str) -> None:
+    seats[one]["now"] -= 1
+    seats[other]["now"] += 1
+
+
+FAULTS: Final[dict[str, tuple[Callable[[Snapshot], object], set[tuple[str | None, str | None, str]]]]] = {
     "+1": (lambda s: area(s, "B")["counts"].__setitem__("P", 6), {("list", "B", "counts.P")}),
     "x2": (lambda s: area(s, "R").__setitem__("ballots_cast", 48), {("list", "R", "ballots_cast")}),
     "a swap": (lambda s: _swap(area(s, "R")["counts"]), {("list", "R", "counts.P"), ("list", "R", "counts.Q")}),
@@ -122,7 +162,43 @@ FAULTS: Final[dict[str, tuple[Callable[[Snapshot], None], set[tuple[str | None, 
     "a selection of nobody": (lambda s: area(s, "A")["counts"].__setitem__("Z", 0), {("list", "A", "counts.Z")}),
     "a refusal kept quiet": (lambda s: s.__setitem__("quarantined", {}), {(None, None, "refused equivocation")}),
     "another definition": (lambda s: s.__setitem__("definition", "e" * 64), {(None, None, "definition")}),
-}
+    "a share": (lambda s: _set(area(s, "R"), "0.500001", "shares", "P"), {("list", "R", "shares.P")}),
+    "a leader": (lambda s: _set(area(s, "R"), ["Q"], "leading", "selections"), {("list", "R", "leading.selections.0")}),
+    "a status": (lambda s: _set(area(s, "B"), "certified", "status"), {("list", "B", "status")}),
+    "a seat moved": (
+        lambda s: _move(s["contests"][0]["apportionment"]["seats"], "P", "Q"),
+        {("list", None, "apportionment.seats.P.now"), ("list", None, "apportionment.seats.Q.now")},
+    ),
+    "another winner": (
+        lambda s: _set(s["contests"][1], "X", "winner", "selection"), {("groups", None, "winner.selection")},
+    ),
+    "a threshold passed": (
+        lambda s: _set(s["contests"][0], "above", "apportionment", "threshold", "selections", "Q", "state"),
+        {("list", None, "apportionment.threshold.selections.Q.state")},
+    ),
+    "a correction kept quiet": (
+        lambda s: s["contests"][0].__setitem__("corrections", {"count": 0, "latest": [], "effect": None}),
+        {("list", None, f"corrections.{name}") for name in ("count", "latest.length", "effect")},
+    ),
+    "a bulletin changed": (lambda s: _set(s["turnout"][0], 2, "ballots"), {(None, None, "turnout.0.ballots")}),
+    "a house": (
+        lambda s: _move(s["bodies"][0]["parties"], "P", "Q"),
+        {(None, None, "bodies.0.parties.P.now"), (None, None, "bodies.0.parties.Q.now")},
+    ),
+    "a member that nobody made": (lambda s: s.__setitem__("winner", "P"), {(None, None, "winner")}),
+    "a section lost": (lambda s: s.pop("flags"), {(None, None, "flags")}),
+    "another clock": (lambda s: s.__setitem__("clock", "2030-03-01T23:00:00Z"), {(None, None, "clock")}),
+}  # fmt: skip
+
+
+def test_another_version_of_the_software_is_named_where_it_may_be_the_reason(night: Night) -> None:
+    older = deepcopy(night.snapshot)
+    older["hashes"]["build"] = "0.0.1"
+    assert night.verify(older)[0] == 0, "the version is no figure"
+    _set(area(older, "B"), "certified", "status")
+    code, output = night.verify(older)
+    assert code == 1
+    assert "made by tallyroom 0.0.1" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -138,18 +214,23 @@ def test_a_planted_fault_is_named(night: Night, fault: str) -> None:
     assert all(item["expected"] != item["found"] for item in found)
 
 
-def test_areas_that_the_desk_froze_are_compared_where_they_stand(night: Night) -> None:
-    """The whole log but the last version of u1 was in when the desk froze the area."""
-    frozen = deepcopy(night.snapshot)
-    key = next(n for n, offset in night.snapshot["as_of"]["events"].items() if offset > 3)
-    mark = {"since": "2030-03-01T20:00:00Z", "text": {}, "as_of": {"events": {"0": 0, "1": 0, key: 1}}}
-    area(frozen, "A")["frozen"] = mark
-    code, output = night.verify(frozen, "--json")
-    assert code == 1, "its figures are newer than the mark says"
-    assert {item["area"] for item in json.loads(output)["differences"]} == {"A"}
-    whole = {**mark, "as_of": night.snapshot["as_of"]}
-    area(frozen, "A")["frozen"] = whole
-    assert night.verify(frozen)[0] == 0
+def test_areas_that_the_desk_froze_are_compared_where_they_stand(frozen_night: Night) -> None:
+    night = frozen_night
+    assert area(night.snapshot, "A")["counts"]["P"] == 6
+    assert night.verify(night.snapshot)[0] == 0
+    newer = deepcopy(night.snapshot)
+    area(newer, "A")["frozen"]["as_of"] = newer["as_of"]
+    code, output = night.verify(newer, "--json")
+    assert code == 1, "its figures are older than the mark says"
+    assert {item["area"] for item in json.loads(output)["differences"]} >= {"A"}
+    some = deepcopy(night.snapshot)
+    some["contests"] = some["contests"][1:]
+    code, output = night.verify(some)
+    assert code == 2, "what rests on the frozen area cannot be compared without it"
+    assert "save the whole snapshot" in " ".join(output.split())
+    unmarked = deepcopy(night.snapshot)
+    del area(unmarked, "A")["frozen"]
+    assert night.verify(unmarked)[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +242,7 @@ def test_areas_that_the_desk_froze_are_compared_where_they_stand(night: Night) -
         ({"as_of": {}}, (), "which offsets"),
         ({"contests": None}, (), "is not a snapshot"),
         ({"environment": "live"}, (), "is of test-2030 (live)"),
-        ({"hashes": {"configuration": "e" * 64}}, (), "started from definition eeee"),
+        ({"hashes": {"configuration": "e" * 64, "build": "1"}}, (), "started from definition eeee"),
         ({}, ("--log", "FILE"), "--election"),
     ],
 )

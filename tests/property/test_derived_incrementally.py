@@ -1,35 +1,17 @@
 """Documents derived step by step, only where something changed, equal those derived from nothing, over all kinds of events."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallyroom.codec import packed
-from tallyroom.domain.election import Body, Definition, Majority, Rule, Threshold, VoterPool
 from tallyroom.publisher.journal import Journals
 from tallyroom.results.documents import Deriver
 from tallyroom.results.facts import Facts
 from tallyroom.tabulation.rows import widened
-from tests.support.elections import CLOSED_AT, Amend, Item, Night, election, plan_of, with_contest
+from tests.support.elections import CLOSED_AT, Amend, Item, Night, election, plan_of, with_rules
 from tests.support.histories import histories
-
-
-def with_rules(definition: Definition) -> Definition:
-    """Lists under a threshold, a mayor by plurality, a council inside lists, and a house of two of them."""
-    rules = {
-        "list": Rule(method="hare", seats=7, law="", thresholds=(Threshold(share="1/5", base=("valid",)),)),
-        "groups": Rule(method="plurality", seats=1, law=""),
-        "inside": Rule(method="dhondt", seats=3, law=""),
-    }
-    for contest in definition.contests:
-        definition = with_contest(definition, replace(contest, rule=rules[contest.id]))
-    body = Body(id="house", names={}, seats=8, contests=("list", "groups"), majorities=(Majority(seats=5, names={}),))
-    pool = VoterPool(id="all", registered=60, may_be_added=3, may_vote_away=2)
-    units = tuple(replace(unit, pool="all") for unit in definition.units)
-    return replace(definition, bodies=(body,), pools=(pool,), units=units)
-
 
 RULED: Final = with_rules(election(2))
 

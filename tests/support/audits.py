@@ -9,15 +9,8 @@ import msgspec
 from hypothesis import strategies as st
 
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import (
-    Difference,
-    Reading,
-    contests,
-    stored_totals,
-    stored_units,
-    totals_names,
-    unit_names,
-)
+from tallyroom.auditor.compare import Difference, stored_totals, stored_units, totals_names, unit_names
+from tallyroom.auditor.published import Reading, contests
 from tallyroom.codec import events, packed
 from tallyroom.codec.events import (
     MAX_EVENT_BYTES,
@@ -217,7 +210,7 @@ def published_differences(books: Books, night: Tabulated) -> list[Difference]:
         names = [areas_name(contest.id, parent) for parent in dict.fromkeys(contest.areas.values())]
         areas = [area for name in names for area in documents[name]]
         shown.append({"contest": contest.id, "areas": msgspec.json.decode(msgspec.json.encode(areas))})
-    return list(contests(Reading(books), shown))
+    return list(contests(Reading(books), books.sums(), shown))
 
 
 # -- strategies

@@ -11,14 +11,19 @@ from tallyroom.codec.events import PartsIn, Report
 from tallyroom.domain.election import (
     Accounting,
     Area,
+    Body,
     Contest,
     Definition,
     Environment,
     Identity,
+    Majority,
     ReportingUnit,
     Role,
+    Rule,
     Selection,
     Source,
+    Threshold,
+    VoterPool,
 )
 from tallyroom.domain.events import Amendment, Change
 from tallyroom.domain.partition import partition_of
@@ -155,6 +160,21 @@ def with_contest(definition: Definition, contest: Contest) -> Definition:
     """The definition with this contest in the place of the one of the same id."""
     contests = tuple(contest if item.id == contest.id else item for item in definition.contests)
     return replace(definition, contests=contests)
+
+
+def with_rules(definition: Definition) -> Definition:
+    """Lists under a threshold, a mayor by plurality, a council inside lists, and a house of two of them."""
+    rules = {
+        "list": Rule(method="hare", seats=7, law="", thresholds=(Threshold(share="1/5", base=("valid",)),)),
+        "groups": Rule(method="plurality", seats=1, law=""),
+        "inside": Rule(method="dhondt", seats=3, law=""),
+    }
+    for contest in definition.contests:
+        definition = with_contest(definition, replace(contest, rule=rules[contest.id]))
+    body = Body(id="house", names={}, seats=8, contests=("list", "groups"), majorities=(Majority(seats=5, names={}),))
+    pool = VoterPool(id="all", registered=60, may_be_added=3, may_vote_away=2)
+    units = tuple(replace(unit, pool="all") for unit in definition.units)
+    return replace(definition, bodies=(body,), pools=(pool,), units=units)
 
 
 Break = Literal[

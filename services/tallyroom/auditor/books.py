@@ -1,18 +1,18 @@
-"""From the bytes of a log to a `Book` per partition, and from the books to sums by area."""
+"""From the bytes of a log to a `Book` and its `Minutes` per partition, and from the books to sums by area."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
+from tallyroom.auditor.minutes import Minutes
 from tallyroom.codec.definition import chain_hash
 from tallyroom.codec.events import (
     Amendment,
     AnyEvent,
-    Declaration,
     Report,
     Undecodable,
     decode_event,
@@ -24,28 +24,30 @@ from tallyroom.codec.signatures import Headers, judge_signature
 from tallyroom.domain.election import Definition, Signatures
 from tallyroom.domain.events import Refusal
 from tallyroom.log.base import Record
-from tallyroom.results.release import Releases
 from tallyroom.tabulation.audit import Book
 from tallyroom.tabulation.recount import Held, Key, Place, Register, defined, recount
 
 _BLANKS: Final = b" \t\r\n"
 
-_MOMENT: Final = timedelta(seconds=10)
-
-Withheld = Mapping[str, set[str]]
-"""Areas by contest."""
+_SINCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Leaf = tuple[str, Register, Held]
 """(unit, the register behind it, its newest accepted report)."""
 
 
 class Books:
-    """All partitions of a log, each read up to an offset of its own."""
+    """All partitions of a log, each read up to an offset of its own.
 
-    def __init__(self, definition: Definition, chain: str, partitions: int) -> None:
+    ``minutes``: what else the log says, for whoever derives results; None where ``totals_only`` are asked for.
+    """
+
+    def __init__(self, definition: Definition, chain: str, partitions: int, *, totals_only: bool = False) -> None:
         self.books = {number: Book(definition, chain, number, partitions) for number in range(partitions)}
+        self.minutes = None if totals_only else {number: Minutes(number) for number in self.books}
         self.offsets = dict.fromkeys(self.books, 0)
-        self._declared: list[Mapping[str, Any]] = []  # accepted declarations as JSON objects: they may move an embargo
+        self.start = chain
+        self._expected: tuple[str, dict[Place, dict[str, int]]] = ("", {})  # of the definition of this chain
+        self.first: dict[int, str] = {}  # what each partition's first record is recognised by
 
     def read(self, records: Iterable[Record]) -> None:
         """Judge the records that follow in their partitions. Raises ValueError if one does not follow."""
@@ -53,6 +55,8 @@ class Books:
             at = self.offsets[record.partition]
             if record.offset != at:
                 raise ValueError(f"record {record.offset} of partition {record.partition} does not follow {at}")
+            if at == 0:
+                self.first[record.partition] = _fingerprint(record)
             self._judge(self.books[record.partition], record)
             self.offsets[record.partition] = at + 1
 
@@ -71,18 +75,26 @@ class Books:
         signed = signed_by(book.plan.operators, value, record.headers)
         if unproven is not None:
             book.refuse(unproven)
-        elif book.unsigned(event, str(event.__struct_config__.tag), signed):
+            return
+        if book.unsigned(event, str(event.__struct_config__.tag), signed):
             book.refuse(Refusal.OPERATORS)
-        elif isinstance(event, Report):
-            book.report(event)
+            return
+        minutes = None if self.minutes is None else self.minutes[book.partition]
+        if isinstance(event, Report):
+            before = book.units.get((event.contest, event.unit, event.count_group))
+            fate = book.report(event)
+            if minutes is not None:
+                minutes.report(book, event, record.offset, before, fate)
         elif isinstance(event, Amendment):
-            chain = chain_hash(book.chain, value)
-            book.amendment(event, event.to_domain(), chain, _content(value))
+            plan, chain = book.plan, chain_hash(book.chain, value)
+            met = book.amendment(event, event.to_domain(), chain, _content(value))
+            if minutes is not None and met == "amendments":
+                minutes.amended(book, plan, record.offset)
         else:
             key = None if everywhere(event) else partition_key(event)
-            fate = book.aside(event, str(event.__struct_config__.tag), key, _content(value))
-            if fate == "aside" and isinstance(event, Declaration):
-                self._declared.append(msgspec.json.decode(value))
+            met = book.aside(event, str(event.__struct_config__.tag), key, _content(value))
+            if minutes is not None and met == "aside":
+                minutes.aside(event, key is None, record.offset, msgspec.json.decode(value))
 
     def _unproven(self, book: Book, event: AnyEvent, value: bytes, headers: Headers) -> Refusal | None:
         """Why the record is not proven to come from its source. Signatures are checked by the one code there is for it."""
@@ -91,17 +103,10 @@ class Books:
         refused = judge_signature(book.plan, event, value, headers)
         return None if refused is None else refused.refusal
 
-    def withheld(self, clock: str | None) -> tuple[Withheld, Withheld]:
-        """Areas by contest that may be left out of what is published at this election time, and that must be left out.
-
-        On a live night the clock of a revision is read a moment after its documents were made: a boundary within it is either.
-        """
-        now = None if clock is None else datetime.fromisoformat(clock)
-        releases = Releases(self.books[0].plan, self._declared)
-        after = releases.withheld(now)
-        before = after if now is None else releases.withheld(now - _MOMENT)
-        either, both = _by_contest(self.definition, after | before), _by_contest(self.definition, after & before)
-        return either, both
+    def clock(self) -> datetime | None:
+        """Newest election time in the log."""
+        newest = max(book.clock for book in self.books.values())
+        return _SINCE + timedelta(milliseconds=newest) if newest else None
 
     def sums(self) -> dict[Place, dict[str, int]]:
         """Every area's sums over all partitions, from nothing."""
@@ -113,12 +118,15 @@ class Books:
 
     def expected(self) -> dict[Place, dict[str, int]]:
         """What the definition in force expects of every area."""
-        definition = self.definition
-        return {
-            (contest.id, area): sums
-            for contest in definition.contests
-            for area, sums in defined(definition, contest).items()
-        }
+        chain, definition = self.books[0].chain, self.definition
+        if self._expected[0] != chain:
+            found = {
+                (contest.id, area): sums
+                for contest in definition.contests
+                for area, sums in defined(definition, contest).items()
+            }
+            self._expected = (chain, found)
+        return self._expected[1]
 
     @property
     def definition(self) -> Definition:
@@ -142,11 +150,9 @@ def _content(value: bytes) -> bytes:
     return hashlib.sha256(value.strip(_BLANKS)).digest()
 
 
-def _by_contest(definition: Definition, places: Iterable[Place]) -> Withheld:
-    found: dict[str, set[str]] = {contest.id: set() for contest in definition.contests}
-    for contest, area in places:
-        found[contest].add(area)
-    return found
+def _fingerprint(record: Record) -> str:
+    """A hash of the record's key and bytes (docs/exactly-once.md)."""
+    return hashlib.blake2b((record.key or b"") + b"\0" + (record.value or b""), digest_size=16).hexdigest()
 
 
 def leaf_name(key: Key) -> str:

@@ -14,20 +14,11 @@ from typing import Final
 
 import msgspec
 
+from tallyroom import __version__
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import (
-    Difference,
-    Prefix,
-    Reading,
-    Sums,
-    frozen_prefixes,
-    revision,
-    shown_in,
-    stored_totals,
-    stored_units,
-    totals_names,
-    unit_names,
-)
+from tallyroom.auditor.compare import Difference, stored_totals, stored_units, totals_names, unit_names
+from tallyroom.auditor.derived import Prefix, Sums
+from tallyroom.auditor.published import Reading, kept_prefixes, revision
 from tallyroom.codec.layout import origin_of
 from tallyroom.codec.marks import SHOWN, Thaw, Why
 from tallyroom.domain.election import Definition
@@ -59,6 +50,16 @@ class OtherDefinition(TallyroomError):
         )
 
 
+class OtherBuild(TallyroomError):
+    """The revision was made by another version of the software: what it derives may rightly be something else."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"The published revision was made by tallyroom {found}, this auditor is {__version__}.",
+            "run publisher and auditor in one version; until then its whole numbers alone are compared",
+        )
+
+
 class Auditor:
     """Audits until stopped. ``differences`` holds what the last audit found."""
 
@@ -80,6 +81,7 @@ class Auditor:
         self._leaves: dict[int, tuple[str, list[Key]]] = {}  # by partition, of the definition of this chain
         self._window: dict[int, int] = {}
         self._frozen: dict[Prefix, Sums] = {}
+        self._other: OtherBuild | None = None  # who made the published revision, if it was not our version
         self._thawed = ""  # the thawed mark whose differences are known
         self._forgiven: frozenset[str] = frozenset()
         self._logger = get_logger("auditor")
@@ -93,7 +95,7 @@ class Auditor:
             started = time.monotonic()
             try:
                 await self.audit()
-            except (StoreUnavailable, TopicMissing, OtherDefinition, OtherLayout) as error:
+            except (StoreUnavailable, TopicMissing, OtherDefinition, OtherLayout, OtherBuild) as error:
                 self._logger.warning("cannot audit now; trying again", error=error.what)
             took = time.monotonic() - started
             try:
@@ -102,9 +104,10 @@ class Auditor:
                 continue
 
     async def audit(self) -> list[Difference]:
-        """One whole audit: the published revision, every partition of the store; freezes publication if something differs.
+        """One whole audit: the published revision derived anew, every partition of the store; a difference freezes publication.
 
-        Raises OtherLayout where another release packed the store: of that nothing is said, neither right nor wrong.
+        Raises OtherLayout where another release packed the store: of that nothing is said, neither right nor wrong. Raises
+        OtherBuild where another one derived the revision: then its whole numbers alone were compared.
         """
         started = time.monotonic()
         await self._meet_log()
@@ -113,11 +116,13 @@ class Auditor:
         if held and not shown:
             number, shown = await self._published()  # it may have been published from what differs just now
         self.differences = [*shown, *held]
-        self._metrics.differences.labels(of="published").set(len(shown))
+        self._metrics.differences.labels(of="published").set(sum(not found.derived for found in shown))
+        self._metrics.differences.labels(of="derived").set(sum(found.derived for found in shown))
         self._metrics.differences.labels(of="store").set(len(held))
         await self._judge(number if shown else None)
-        if unread is not None:  # what is published was judged all the same
-            raise unread
+        for error in (unread, self._other):
+            if error is not None:  # what can be judged was judged all the same
+                raise error
         self._metrics.audit_seconds.observe(time.monotonic() - started)
         self._metrics.audits.inc()
         self.audits += 1
@@ -128,7 +133,7 @@ class Auditor:
         """Begin with empty books; and begin again if the log is shorter than what was read of it, for then it is another one."""
         if not self._partitions:
             self._partitions = await self._log.partitions(self._topic)
-            self._following, self._showing = self._books(), self._books()
+            self._begin()
         meta = await self._totals.meta()
         if meta is not None and meta.definition != self._definition[1]:
             raise OtherDefinition("The store", meta.definition, self._definition[1])
@@ -136,12 +141,16 @@ class Auditor:
         for books in (self._following, self._showing):
             if any(bounds[partition].end < offset for partition, offset in books.offsets.items()):
                 self._logger.warning("the log is another one than the one read before; reading it from its start")
-                self._following, self._showing = self._books(), self._books()
+                self._begin()
                 self._clean.clear()
                 return
 
-    def _books(self) -> Books:
-        return Books(*self._definition, self._partitions)
+    def _begin(self) -> None:
+        """With empty books."""
+        self._following, self._showing = self._books(totals_only=True), self._books()
+
+    def _books(self, *, totals_only: bool = False) -> Books:
+        return Books(*self._definition, self._partitions, totals_only=totals_only)
 
     # -- what was published
 
@@ -158,13 +167,15 @@ class Auditor:
         head = msgspec.json.decode(current.head)
         if head["hashes"]["configuration"] != self._definition[1]:
             raise OtherDefinition("The published revision", head["hashes"]["configuration"], self._definition[1])
+        build = head["hashes"]["build"]
+        self._other = None if build == __version__ else OtherBuild(build)
         as_of = {int(partition): offset for partition, offset in head["as_of"]["events"].items()}
         if any(as_of.get(partition, 0) < offset for partition, offset in self._showing.offsets.items()):
             self._showing = self._books()  # a revision of an earlier cut: a withdrawn one's successor
         found = [found for part in sorted(as_of) for found in await self._read(self._showing, part, as_of[part])]
         if not found:
             reading = Reading(self._showing, await self._earlier(documents))
-            found = await asyncio.to_thread(lambda: list(revision(reading, head, documents)))
+            found = await asyncio.to_thread(revision, reading, head, documents, derive=self._other is None)
         if found:
             return current.number, found
         self._clean["published"] = said.digest()
@@ -175,9 +186,9 @@ class Auditor:
 
     async def _earlier(self, documents: Mapping[str, bytes]) -> Mapping[Prefix, Sums]:
         """Sums of the earlier prefixes that frozen areas show, each read from the log's start, once."""
-        wanted = frozen_prefixes(shown_in(self._showing, documents).values())
+        wanted = kept_prefixes(documents)
         for prefix in wanted - self._frozen.keys():
-            books = self._books()
+            books = self._books(totals_only=True)
             for partition, offset in prefix:
                 await self._read(books, partition, offset)
             self._frozen[prefix] = books.sums()

@@ -7,20 +7,18 @@ from typing import Any, Final
 import msgspec
 
 from tallyroom.auditor.books import Books
-from tallyroom.auditor.compare import Difference, Prefix, Reading, frozen_prefixes, prefix_of, snapshot
+from tallyroom.auditor.compare import Difference
+from tallyroom.auditor.derived import Prefix
+from tallyroom.auditor.published import Reading, Unusable, frozen_prefixes, prefix_of, snapshot
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import TallyroomError
 from tallyroom.log.base import EventLog
 
 _BATCH: Final = 5000
 
 
-class Unusable(TallyroomError):
-    """Snapshot, log or definition cannot be compared with each other."""
-
-
 class _Hashes(msgspec.Struct):
     configuration: str
+    build: str
 
 
 class Shown(msgspec.Struct):
@@ -39,12 +37,13 @@ class Shown(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a comparison came to. ``areas``: how many were compared, each with every whole number in it."""
+    """What a comparison came to. ``areas``: how many were compared; ``build``: the version that made the snapshot."""
 
     revision: int
     records: int
     areas: int
     differences: list[Difference]
+    build: str
 
 
 def read_snapshot(data: bytes, where: str) -> tuple[Shown, Mapping[str, Any]]:
@@ -64,7 +63,7 @@ def read_snapshot(data: bytes, where: str) -> tuple[Shown, Mapping[str, Any]]:
 async def verify(
     snapshot_read: tuple[Shown, Mapping[str, Any]], definition: tuple[Definition, str], log: tuple[EventLog, str]
 ) -> Verified:
-    """Recompute the snapshot from the log at its ``as_of`` and compare every whole number. Raises Unusable, LogError."""
+    """Derive the snapshot anew from the log at its ``as_of`` and compare all of it. Raises Unusable, LogError."""
     shown, whole = snapshot_read
     start, chain = definition
     if (shown.election, shown.environment) != (start.election, str(start.environment)):
@@ -82,12 +81,12 @@ async def verify(
     prefix = prefix_of(shown.as_of["events"])
     books = await _books(prefix, Books(start, chain, partitions), log)
     earlier = {
-        other: (await _books(other, Books(start, chain, partitions), log)).sums()
+        other: (await _books(other, Books(start, chain, partitions, totals_only=True), log)).sums()
         for other in frozen_prefixes(shown.contests)
     }
-    found = list(snapshot(Reading(books, earlier), whole))
+    found = snapshot(Reading(books, earlier), whole)
     areas = sum(len(contest.get("areas", ())) for contest in shown.contests)
-    return Verified(shown.revision, sum(offset for _, offset in prefix), areas, found)
+    return Verified(shown.revision, sum(offset for _, offset in prefix), areas, found, shown.hashes.build)
 
 
 async def _books(prefix: Prefix, books: Books, log: tuple[EventLog, str]) -> Books:

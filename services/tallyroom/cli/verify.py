@@ -11,8 +11,10 @@ import httpx
 import typer
 from rich.markup import escape
 
+from tallyroom import __version__
 from tallyroom.auditor.compare import Difference
-from tallyroom.auditor.verify import Shown, Unusable, Verified, read_snapshot, verify
+from tallyroom.auditor.published import Unusable
+from tallyroom.auditor.verify import Shown, Verified, read_snapshot, verify
 from tallyroom.cli.common import console, load_election, print_json, print_table, settings
 from tallyroom.codec.definition import definition_hash
 from tallyroom.domain.election import Definition
@@ -125,6 +127,10 @@ def _tell(found: Verified, as_json: bool) -> None:
         typer.echo(f"equal  {about}")
         return
     console.print(f"[red]differs[/red]  {about}")
+    if found.build != __version__ and any(item.derived for item in found.differences):
+        console.print(
+            f"The snapshot was made by tallyroom {found.build}, this is {__version__}: compare with that version."
+        )
     columns = ["contest", "area", "figure", "the log says", "found"]
     print_table(f"{len(found.differences):,} figures differ", columns, [_row(item) for item in found.differences])
 

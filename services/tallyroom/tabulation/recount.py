@@ -123,7 +123,7 @@ def _counted(sheet: Sheet, held: Held, behind: int) -> dict[str, int]:
     reported, expected = held.parts
     if reported >= expected:
         return {"complete": 1, "registered_complete": behind}
-    return {"partial": 1, "registered_partial": behind, "partial_room": max(0, behind - _cast(sheet, held))}
+    return {"partial": 1, "registered_partial": behind, "partial_room": max(0, behind - ballots_cast(sheet, held))}
 
 
 def _settled(register: Register, held: Held) -> dict[str, int]:
@@ -135,35 +135,40 @@ def _settled(register: Register, held: Held) -> dict[str, int]:
 def _apart(sheet: Sheet, held: Held, behind: int) -> dict[str, int]:
     """Counters of a unit whose counts are in no total."""
     if held.disposition == "held":
-        return {"held": 1, "registered_held": behind, "cast_held": _cast(sheet, held)}
+        return {"held": 1, "registered_held": behind, "cast_held": ballots_cast(sheet, held)}
     counters = {held.disposition: 1, "registered_apart": behind}
-    return counters | {"cast_annulled": _cast(sheet, held)} if held.disposition == "annulled" else counters
-
-
-def _cast(sheet: Sheet, held: Held) -> int:
-    """Ballots cast, as reported."""
-    cast = sheet.contest.accounting.cast
-    return 0 if cast is None else held.figures[sheet.measures.index(cast)]
+    return counters | {"cast_annulled": ballots_cast(sheet, held)} if held.disposition == "annulled" else counters
 
 
 def _reported(register: Register, held: Held) -> bool:
     return held.registered is not None and not register.secondary
 
 
-def fallen(sheet: Sheet, unit: str, register: Register, before: Held, now: Held) -> set[str]:
-    """Figures, and ``registered``, of which the leaf brings less than before."""
+def moved(sheet: Sheet, unit: str, register: Register, before: Held, now: Held) -> dict[str, tuple[int, int]]:
+    """Figures, and ``registered``, of which the leaf brings more or less than before: (before, now), in the sheet's order."""
     nothing = (0,) * len(sheet.figures)
     old, new = (adds(sheet, unit, register, held)[1] or nothing for held in (before, now))
-    falls = {name for name, was, is_now in zip(sheet.figures, old, new, strict=True) if is_now < was}
-    registers = [_standing(register, held) for held in (before, now)]
-    if registers[0] is not None and registers[1] is not None and registers[1] < registers[0]:
-        falls.add("registered")
-    return falls
+    found = {name: (was, is_now) for name, was, is_now in zip(sheet.figures, old, new, strict=True) if is_now != was}
+    was, is_now = (standing(register, held) for held in (before, now))
+    if was is not None and is_now is not None and was != is_now:
+        found["registered"] = (was, is_now)
+    return found
 
 
-def _standing(register: Register, held: Held) -> int | None:
+def fallen(sheet: Sheet, unit: str, register: Register, before: Held, now: Held) -> set[str]:
+    """Figures, and ``registered``, of which the leaf brings less than before."""
+    return {name for name, (was, is_now) in moved(sheet, unit, register, before, now).items() if is_now < was}
+
+
+def standing(register: Register, held: Held) -> int | None:
     """The register in force; a retraction takes a reported one back."""
     return held.registered if _reported(register, held) and held.kind != "retraction" else register.defined
+
+
+def ballots_cast(sheet: Sheet, held: Held) -> int:
+    """Ballots cast, as reported; 0 where the contest does not say."""
+    cast = sheet.contest.accounting.cast
+    return 0 if cast is None else held.figures[sheet.measures.index(cast)]
 
 
 def recount(sheet: Sheet, leaves: Iterable[tuple[str, Register, Held]]) -> dict[str, dict[str, int]]:

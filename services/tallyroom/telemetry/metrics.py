@@ -199,13 +199,16 @@ def auditor_metrics(registry: CollectorRegistry, age: Callable[[], float]) -> Au
         ),
         age=Gauge("tallyroom_audit_age_seconds", "Time since the last whole audit.", registry=r),
         differences=Gauge(
-            "tallyroom_audit_differences", "Figures that are not what the log says, by where.", ["of"], registry=r
+            "tallyroom_audit_differences",
+            "Figures that are not what the log says, by where and kind.",
+            ["of"],
+            registry=r,
         ),
         audits=Counter("tallyroom_audits", "Whole audits.", registry=r),
         audit_seconds=Histogram("tallyroom_audit_seconds", "One whole audit.", buckets=_LATENCY_S, registry=r),
     )
     made.age.set_function(age)
-    for of in ("store", "published"):
+    for of in ("store", "published", "derived"):
         made.differences.labels(of=of).set(0)
     return made
 
