@@ -1,8 +1,8 @@
 """Input as no honest program writes it: JSON with values torn out and others put in, bytes flipped, cut and doubled."""
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -60,23 +60,47 @@ def json_like(draw: st.DrawFn, document: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+class Tear(NamedTuple):
+    """One change of bytes: ``at`` to ``end`` is cut out or doubled, ``put`` is put in, or all from ``at`` on is gone."""
+
+    how: str
+    at: int
+    end: int
+    put: bytes
+
+
 @st.composite
-def torn(draw: st.DrawFn, data: bytes) -> bytes:
-    """The bytes with up to four changes: some flipped, cut out, doubled, put in."""
-    made = bytearray(data)
+def tears(draw: st.DrawFn, length: int) -> list[Tear]:
+    """Up to four changes of bytes of this length, one after the other. Hypothesis keeps what is drawn: these are small."""
+    made = []
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(made)))
-        end = draw(st.integers(at, min(len(made), at + 64)))
+        at = draw(st.integers(0, length))
+        end = draw(st.integers(at, min(length, at + 64)))
         how = draw(st.sampled_from(["cut", "double", "put", "end"]))
+        put = draw(st.binary(max_size=16)) if how == "put" else b""
+        length = {"cut": length - end + at, "double": length + end - at, "put": length + len(put), "end": at}[how]
+        made.append(Tear(how, at, end, put))
+    return made
+
+
+def tear(data: bytes, changes: Sequence[Tear]) -> bytes:
+    """The bytes after these changes."""
+    made = bytearray(data)
+    for how, at, end, put in changes:
         if how == "cut":
             del made[at:end]
         elif how == "double":
             made[at:at] = made[at:end]
         elif how == "put":
-            made[at:at] = draw(st.binary(max_size=16))
+            made[at:at] = put
         else:
             del made[at:]
     return bytes(made)
+
+
+def torn(data: bytes) -> st.SearchStrategy[bytes]:
+    """The bytes with up to four changes: some flipped, cut out, doubled, put in."""
+    return tears(len(data)).map(lambda changes: tear(data, changes))
 
 
 def mangled(documents: list[Any]) -> st.SearchStrategy[bytes]:
