@@ -40,7 +40,9 @@ async def _again(stage: Scene) -> Verdict:
     seen = Seen(
         await stage.records(), await stage.hashes(), await stage.quarantined(), await stage.audience.everything()
     )
-    return await asyncio.to_thread(verdict_on, stage.definition.read_bytes(), seen, None)
+    verdict = await asyncio.to_thread(verdict_on, stage.definition.read_bytes(), seen, None)
+    verdict.doubled += await stage.audited()
+    return verdict
 
 
 async def topic_made_anew(stage: Scene, dice: random.Random, times: dict[str, float]) -> Verdict:

@@ -161,6 +161,7 @@ async def _play(plan: Plan, stage: Scene, outcome: Outcome) -> None:
         sending.cancel()
     _, outcome.heal_s = await stage.healed("the end of the log")
     verdict = await compared(stage, outcome)
+    verdict.doubled += await stage.audited()
     if verdict.clean and plan.epilogue is not None:
         verdict = await EPILOGUES[plan.epilogue](stage, random.Random(plan.seed), outcome.times)
     outcome.lost += verdict.lost

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -160,6 +160,19 @@ class Scene:
 
         await until(shown, f"{what}: the public to see {ends}")
         return progress, time.monotonic() - started
+
+    async def audited(self) -> list[str]:
+        """What the auditor holds against the night once it has looked at all of it. Raises NotHealed if it never does."""
+        why: list[str] = []
+
+        async def looked() -> bool:
+            key = f"tallyroom:{{{self.election}.test}}:mark"
+            found: list[Any] = await self.redis.hmget(key, ["why", "audited"])
+            why[:] = [f"the auditor froze publication: {found[0].decode()[:300]}"] if found[0] else []
+            return bool(why) or int(found[1] or 0) >= self.audience.latest["revision"]
+
+        await until(looked, "the auditor to find the last revision right")
+        return why
 
     async def records(self, topic: str | None = None) -> dict[int, list[Read]]:
         """The whole log, read without any of the product's code."""
@@ -315,7 +328,11 @@ async def _start(stage: Scene, clocks: Mapping[str, Path]) -> None:
     assert definition == str(stage.definition)
     port = free_port()
     stage.audience.base = f"http://127.0.0.1:{port}/v1/elections/{stage.election}"
-    commands = {**dict.fromkeys(WORKERS, "tabulator"), PUBLISHER: "publisher", "gateway": "gateway"}
+    commands = {
+        **dict.fromkeys(WORKERS, "tabulator"),
+        **{name: name for name in ("gateway", "auditor")},
+        PUBLISHER: "publisher",
+    }
     for name, command in commands.items():
         line = stage.servers.lines.get(name)
         environment = stage.environment(name, clocks.get(name))

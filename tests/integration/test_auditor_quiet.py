@@ -1,5 +1,6 @@
 """What is shown otherwise on purpose is no difference: an auditor that cried wolf would freeze a night that is right."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,10 +11,12 @@ from typing import Any, Final, Literal
 from tallyroom.auditor.service import Auditor
 from tallyroom.codec.events import AddSelection, Amendment, Change, CloseUnit, Desk, WithdrawSelection
 from tallyroom.domain.election import Definition, Environment
+from tallyroom.domain.errors import LogUnavailable
+from tallyroom.log import MemoryLog
 from tallyroom.store import MemoryStore
 from tallyroom.telemetry.metrics import auditor_metrics, new_registry
 from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election, with_rules
-from tests.support.publishing import TOPIC, Room
+from tests.support.publishing import TOPIC, Room, until
 
 DEFINITION: Final = with_rules(election(2))
 
@@ -119,3 +122,27 @@ async def test_a_store_that_lost_everything_is_awaited_not_accused(tmp_path: Pat
         room.store.rollback_to(before)
         assert await auditor.audit() == [], "behind what was audited: it is folded again"
         await room.fold()
+
+
+class Away(MemoryLog):
+    """A log whose brokers do not answer the first questions."""
+
+    left = 2
+
+    async def partitions(self, topic: str) -> int:
+        if self.left:
+            self.left -= 1
+            raise LogUnavailable("nobody answers.", "start the brokers")
+        return await super().partitions(topic)
+
+
+async def test_an_auditor_waits_for_a_log_that_is_away() -> None:
+    log, store, stop = Away(), MemoryStore(), asyncio.Event()
+    await log.create(TOPIC, 2)
+    metrics = auditor_metrics(new_registry("auditor"), lambda: 0.0)
+    auditor = Auditor((store, store), (log, TOPIC), (DEFINITION, CHAIN), metrics)
+    running = asyncio.create_task(auditor.run(stop, every=0.01))
+    await until(lambda: auditor.audits > 0 or running.done())
+    stop.set()
+    await running
+    assert log.left == 0

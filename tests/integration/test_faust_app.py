@@ -9,13 +9,17 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
 
+from tallyroom.domain.errors import RebuildRequired
 from tallyroom.log import MemoryLog, events_topic, quarantine_topic
 from tallyroom.settings import Settings
 from tallyroom.store import EmbeddedValkey, MemoryStore, RedisStore
 from tallyroom.tabulation.plan import Plan
 from tallyroom.tabulator.applier import Applier
-from tallyroom.tabulator.faust_app import build_app
+from tallyroom.tabulator.faust_app import StoreConsumer, build_app
 from tallyroom.telemetry.metrics import new_registry, tabulator_metrics
 from tallyroom.testing.kafka import KafkaBroker
 from tests.integration.test_claims_kafka import filled, run
@@ -48,6 +52,16 @@ async def test_a_leader_whose_broker_forgot_the_topic_shares_out_all_partitions(
 
 def _numbers(part: ConsumerProtocolMemberAssignment) -> list[int]:
     return [number for topic, numbers in part.assignment if topic == TOPICS[0] for number in numbers]
+
+
+async def test_a_log_that_lost_what_comes_next_asks_for_a_rebuild(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def out_of_range(*_: Any) -> Any:
+        raise OffsetOutOfRangeError({TopicPartition(TOPICS[0], 3): 2220})
+
+    monkeypatch.setattr(driver.Consumer, "_getmany", out_of_range)
+    consumer = StoreConsumer.__new__(StoreConsumer)
+    with pytest.raises(RebuildRequired, match="partition 3 at 2220"):
+        await consumer._getmany(None, 1.0)
 
 
 @pytest.mark.kafka

@@ -22,7 +22,7 @@ from tallyroom.auditor.published import Reading, kept_prefixes, revision
 from tallyroom.codec.layout import origin_of
 from tallyroom.codec.marks import SHOWN, Thaw, Why
 from tallyroom.domain.election import Definition
-from tallyroom.domain.errors import OtherLayout, StoreUnavailable, TallyroomError, TopicMissing
+from tallyroom.domain.errors import LogUnavailable, OtherLayout, StoreUnavailable, TallyroomError, TopicMissing
 from tallyroom.domain.partition import partition_of
 from tallyroom.log.base import EventLog
 from tallyroom.store.base import Cut, RevisionStore, TotalsStore
@@ -90,12 +90,12 @@ class Auditor:
         self.audited_at = 0.0  # monotonic time of the last whole audit
 
     async def run(self, stop: asyncio.Event, every: float = EVERY_S) -> None:
-        """Audit again and again. A store or topic that is away is waited for."""
+        """Audit again and again. A store or log that is away is waited for."""
         while not stop.is_set():
             started = time.monotonic()
             try:
                 await self.audit()
-            except (StoreUnavailable, TopicMissing, OtherDefinition, OtherLayout, OtherBuild) as error:
+            except (StoreUnavailable, LogUnavailable, TopicMissing, OtherDefinition, OtherLayout, OtherBuild) as error:
                 self._logger.warning("cannot audit now; trying again", error=error.what)
             took = time.monotonic() - started
             try:

@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Final
 
 import faust
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, StreamT
 from faust.types.transports import SchedulingStrategyT
 
-from tallyroom.domain.errors import LogError
+from tallyroom.domain.errors import LogError, RebuildRequired
 from tallyroom.log.security import tls_context
 from tallyroom.settings import KafkaSecurity, Settings
 from tallyroom.tabulator.applier import Applier
@@ -132,6 +132,12 @@ class StoreConsumer(driver.Consumer):
         except NoOffsetForPartitionError:
             await asyncio.sleep(UNCLAIMED_S)
             return {}
+        except OffsetOutOfRangeError as error:
+            where = ", ".join(f"partition {tp.partition} at {offset}" for tp, offset in error.args[0].items())
+            raise RebuildRequired(
+                f"The log does not have what comes next in the totals: {where}.",
+                "the topic was cut or made anew: restore it, or start over (docs/operating.md)",
+            ) from error
 
     async def _claim_all(self) -> Mapping[TP, int]:
         while True:
