@@ -50,7 +50,8 @@ async def storm(scene: Scene, fault: Fault) -> None:
     """Rebalances in a row: members are put out of the group again and again, and come back."""
     group = f"tallyroom.{scene.election}.test.tabulator"
     for _ in range(3 + fault.size % 5):
-        await _put_out(scene.servers.broker.bootstrap, group, fault.size)
+        async with scene.lock("broker"):  # a broker that is being killed puts nobody out
+            await _put_out(scene.servers.broker.bootstrap, group, fault.size)
         await asyncio.sleep(0.3 + fault.seconds / 3)
 
 
