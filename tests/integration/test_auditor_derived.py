@@ -82,6 +82,8 @@ async def test_what_was_derived_wrongly_is_named_and_withdrawn(scene: Scene, fau
     found = await scene.auditor.audit()
     assert place in {(item.contest, item.area, item.figure) for item in found}
     assert all(item.expected != item.found for item in found)
+    assert all(item.derived for item in found), "every whole number is right"
+    assert scene.told() == {"store": 0, "published": 0, "derived": len(found)}
     assert (await scene.frozen()).revision == head.revision
     _, again = await scene.room.when(lambda back, _: back.revision > head.revision)
     assert again == right, "the last revision that was right is published again"

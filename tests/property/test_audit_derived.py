@@ -3,7 +3,7 @@ skipped but those that are named."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallyroom.apportionment import lists
+from tallyroom.apportionment.model import Shared
+from tallyroom.apportionment.quotas import largest_remainder
 from tallyroom.auditor.leaves import LEFT_OUT
 from tallyroom.codec.events import AnyEvent, Control, Declaration, Desk, Estimate, Participation
 from tallyroom.domain.events import AddSelection, CloseUnit
@@ -187,3 +190,23 @@ def test_places_freeze_as_they_are_when_the_definition_changes_in_the_same_momen
     night.send(act("freeze", contest="list"))
     published.look()
     assert [str(found) for found in published.audit()] == []
+
+
+def test_a_release_that_gives_out_seats_by_another_method_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publisher and derivation share the code that is wrong then: the auditor's own arithmetic alone says otherwise."""
+
+    def droop(method: str, votes: Mapping[str, int], seats: int) -> Shared:
+        return largest_remainder("droop", votes, seats)
+
+    monkeypatch.setattr(lists, "largest_remainder", droop)
+    night = Tabulated(with_rules(election(2)), 1)
+    published = Publishing(night)
+    night.send(Sent("list", "u1", numbers=(760, 240, 0, 0)))
+    published.look()
+    found = {(item.contest, item.figure, item.expected, item.found) for item in published.audit()}
+    assert found == {
+        ("list", "apportionment.seats.P.now", 5, 6),
+        ("list", "apportionment.seats.Q.now", 2, 1),
+        (None, "bodies.0.parties.P.now", 5, 6),
+        (None, "bodies.0.parties.Q.now", 2, 1),
+    }

@@ -40,6 +40,11 @@ class Scene:
         self.metrics = auditor_metrics(new_registry("auditor"), lambda: 0.0)
         self.auditor = Auditor((room.store, room.store), (room.log, TOPIC), (DEFINITION, CHAIN), self.metrics)
 
+    def told(self) -> dict[str, float]:
+        """What the metric says of the last audit."""
+        samples = (sample for metric in self.metrics.differences.collect() for sample in metric.samples)
+        return {sample.labels["of"]: sample.value for sample in samples}
+
     async def send(self, *items: Sent) -> None:
         """Reports, folded and published."""
         await self.room.send(*(item.event(DEFINITION) for item in items))
