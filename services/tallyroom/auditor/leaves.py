@@ -11,7 +11,6 @@ LEFT_OUT: Final[Mapping[tuple[str, ...], str]] = {
     ("stale_since",): "wall clock of the publisher: since when it may be out of date",
     ("store_id",): "the store's own name",
     ("hashes", "build"): "the version of the software",
-    ("hashes", "content"): "follows from the documents as they were published, some of which no snapshot holds",
     ("changed",): "what differs from the revision before: the log does not say what was published when",
     ("decided", "*", "*", "by"): "at which level it was decided when it was decided first",
     ("decided", "*", "*", "since"): "when the publisher saw it first",
@@ -27,19 +26,20 @@ LEFT_OUT_LIVE: Final[Mapping[tuple[str, ...], str]] = {
 }
 """The same, on a live night alone."""
 
+LEFT_OUT_OF_SNAPSHOTS: Final[Mapping[tuple[str, ...], str]] = {
+    ("hashes", "content"): "follows from all documents, some of which no snapshot holds",
+}
+"""The same, in a snapshot alone."""
+
 GIVEN: Final[Mapping[tuple[str, ...], str]] = {
     (
         "contests",
         "*",
         "frozen",
         "as_of",
-    ): "when the publisher saw the act of the desk; every figure is compared as of there",
+    ): "when the publisher saw the act of the desk; figures are compared as of there",
     ("contests", "*", "areas", "*", "frozen", "as_of"): "the same",
-    (
-        "flags",
-        "listed",
-        "*",
-    ): "those of code identical_counts alone, and their number: found beside the publishing, a moment later",
+    ("flags", "listed", "*"): "those of code identical_counts alone: found beside the publishing, a moment later",
 }
 """What the log does not say and results rest on: taken from the publication, everything that follows is compared."""
 

@@ -128,7 +128,8 @@ def _derived_snapshot(reading: Reading, sums: Sums, shown: Mapping[str, Any]) ->
     for name, document in made.items():
         beside |= document if name.startswith(BESIDE) else {}
     known = {*beside, "contests"}
-    yield from _head(derived, {name: value for name, value in shown.items() if name not in known}, {})
+    given = {"hashes": {"content": shown["hashes"]["content"]}}  # `LEFT_OUT_OF_SNAPSHOTS`
+    yield from _head(derived, {name: value for name, value in shown.items() if name not in known}, given)
     members = {name: shown[name] for name in beside if name in shown}
     yield from _told(differing(beside, members, live=derived.live))
     for contest in shown["contests"]:
