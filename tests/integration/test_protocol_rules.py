@@ -156,6 +156,17 @@ async def test_a_flush_on_a_quiet_night_is_healed_from_the_first_record() -> Non
         assert (await room.store.offsets(), await room.accepted()) == ({0: 2}, 2)
 
 
+async def test_a_store_flushed_right_before_a_claim_has_its_identity_again() -> None:
+    """Nobody is told EMPTY then, and without it no publisher would publish."""
+    room = await Room().open(entry("u1"))
+    await room.fold()
+    room.store.flush()
+    assert await room.applier.claim(0) == 0
+    meta = await room.store.meta()
+    assert meta is not None
+    assert meta.partitions == 1
+
+
 async def test_a_lost_answer_is_no_rollback() -> None:
     class Losing(MemoryStore):
         lost = False

@@ -96,6 +96,8 @@ class Applier:
     async def _claimed(self, partition: int) -> Owned:
         async with self._claims:
             claim = await self._store.claim(partition)
+            if await self._store.meta() is None:  # flushed since: who claims first never hears EMPTY
+                await self._store.open(self._plan.chain, self.partitions)
             self._metrics.claims.inc()
             owned = Owned(claim, self._plan, self.partitions)
             await self._recognise(owned)
