@@ -1,6 +1,6 @@
 """Reports of a unit that nobody had defined: refused, listed, sent again once an amendment names it, and counted once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,12 +9,15 @@ from prometheus_client import Counter
 
 from tallyroom.codec.events import AddUnit, Amendment, CloseUnit, Desk, ReopenUnit, Report, encode_event
 from tallyroom.domain.election import ReportingUnit
-from tallyroom.log.base import Entry
+from tallyroom.domain.errors import LogUnavailable
+from tallyroom.log import MemoryLog
+from tallyroom.log.base import Entry, Position
 from tallyroom.producer.entries import entries_of
 from tallyroom.publisher.returns import HEADER, Returns, due
 from tallyroom.store import MemoryStore
 from tallyroom.tabulation.notes import Wait
 from tallyroom.telemetry.metrics import new_registry, returned_counter
+from tests.integration.test_publisher import Falling
 from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election, plan_of
 from tests.support.publishing import TOPIC, Room
 
@@ -124,6 +127,44 @@ async def test_a_report_that_is_refused_again_is_not_sent_for_ever(room: Room) -
     assert await returns(room).look() == 1
     await room.fold()
     assert await returns(room).look() == 0
+
+
+class Away(MemoryLog):
+    """A log that takes nothing while it is away."""
+
+    away = False
+
+    async def append(self, topic: str, entries: Sequence[Entry]) -> list[Position]:
+        if self.away:
+            raise LogUnavailable("nobody answers.", "start the brokers")
+        return await super().append(topic, entries)
+
+
+async def test_a_log_that_is_away_costs_no_report_its_return(room: Room) -> None:
+    room.log = log = Away()
+    await room.open()
+    await room.send(report(), amendment(1, CHAIN, *CHANGES))
+    service = returns(room)
+    log.away = True
+    with pytest.raises(LogUnavailable):
+        await service.look()
+    log.away = False
+    assert await service.look() == 1
+
+
+async def test_a_store_that_goes_back_while_it_is_read_hides_no_report(tmp_path: Path) -> None:
+    store = Falling()
+    room = await Room(store, tmp_path / "kept", DEFINITION).open()
+    await room.send(report("u1"))
+    early = store.snapshot()
+    await room.send(report())
+    service = returns(room)
+    store.early = early
+    await service.look()
+    await room.fold()
+    await room.send(amendment(1, CHAIN, *CHANGES))  # past where it stood, before anybody looks again
+    assert await service.look() == 1
+    await room.log.close()
 
 
 async def test_an_amendment_on_its_way_is_waited_for(room: Room) -> None:

@@ -109,22 +109,26 @@ class Returns:
         journal, chain = unguarded(cut.values, partition)
         end = int(journal or b"0")
         names = [packed.journal_name(index) for index in range(length, end)]
-        for data in unguarded(await self._store.units(partition, guarded(names)), partition) if names else ():
-            if data is not None:
-                self._journals.remember(partition, packed.decode_entry(data))
+        found = unguarded(await self._store.units(partition, guarded(names)), partition) if names else ()
+        if None in found:
+            return  # the store lost one of them since: read again next time, for a hole would never be filled
+        for data in found:
+            self._journals.remember(partition, packed.decode_entry(data or b""))
         self._read[partition] = (cut.offset, end)
         self._chains[partition] = chain.decode() if chain else self._plan.chain
 
     async def _send(self, partition: int, wait: Wait) -> None:
+        told = (partition, wait.offset, self._plan.chain)
         records = await self._log.read(self._topic, partition, wait.offset, 1)
-        self._sent.add((partition, wait.offset, self._plan.chain))
         if not records:
-            return  # below the log's start: it was deleted, and nothing can be judged
+            self._sent.add(told)  # below the log's start: it was deleted, and nothing can be judged
+            return
         record = records[0]
         place = f"{partition}:{wait.offset}"
         headers = [(name, value) for name, value in record.headers if name != HEADER]
         await self._log.append(
             self._topic, [Entry(record.key, record.value, (*headers, (HEADER, place.encode())), partition)]
         )
+        self._sent.add(told)  # not before: a log that is away must not cost a report its return
         self._returned.inc()
         self._logger.info("sent again", contest=wait.contest, unit=wait.unit, version=wait.version, refused=place)
