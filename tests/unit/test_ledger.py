@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import given
 
 from tallyroom.codec import packed
-from tallyroom.domain.election import Definition, ReportingUnit, Rule, Threshold
+from tallyroom.domain.election import Definition, ReportingUnit, Rule, SelectionStatus, Threshold
 from tallyroom.domain.events import AddUnit, CloseUnit
 from tallyroom.publisher.journal import Journals
 from tallyroom.results.documents import Deriver
@@ -43,9 +43,9 @@ def facts_of(night: Night, asides: Sequence[dict[str, Any]] = ()) -> Facts:
     )  # fmt: skip
 
 
-def shown(*items: Item, asides: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+def shown(*items: Item, asides: Sequence[dict[str, Any]] = (), definition: Definition = DEFINITION) -> dict[str, Any]:
     """All documents after these events."""
-    night = Night(DEFINITION)
+    night = Night(definition)
     for item in items:
         night.feed(item)
     deriver, facts = Deriver(night.plan), facts_of(night, asides)
@@ -77,6 +77,21 @@ def test_a_retraction_can_change_who_leads() -> None:
     (latest,) = lead["contest:list"]["corrections"]["latest"]
     assert latest["effect"]["leading"]["without"]["selections"] == ["Q"]
     assert latest["effect"]["leading"]["with"]["selections"] == ["P"]
+
+
+def test_a_correction_can_change_who_wins_though_the_same_one_leads() -> None:
+    """Who has died since the ballots were printed cannot lead and can win."""
+    contest = election(2).contests[0]
+    dead = (replace(contest.selections[0], status=SelectionStatus.DEAD), *contest.selections[1:])
+    one_seat = Rule(method="plurality", seats=1, law="")
+    definition = with_contest(election(2), replace(contest, selections=dead, rule=one_seat))
+    made = shown(
+        replace(FIRST, numbers=(4, 9, 0, 0)), replace(FIRST, version=2, numbers=(10, 9, 0, 0), kind="correction"),
+        definition=definition,
+    )  # fmt: skip
+    (latest,) = made["contest:list"]["corrections"]["latest"]
+    assert "leading" not in latest["effect"], "Q leads with it and without"
+    assert latest["effect"]["seats"] == {"P": {"without": 0, "with": 1}, "Q": {"without": 1, "with": 0}}
 
 
 def test_of_many_corrections_five_are_shown_all_are_listed_and_joined() -> None:
