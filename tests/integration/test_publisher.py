@@ -19,6 +19,7 @@ from tallyroom.publisher import guards
 from tallyroom.publisher.cut import View
 from tallyroom.publisher.service import Condition
 from tallyroom.store import MemoryStore
+from tallyroom.store.base import Answer, Lease
 from tests.support.elections import CHAIN, CLOSED_AT, ELECTION, Sent, election
 from tests.support.publishing import TOPIC, Room, until
 from tests.support.store_fixtures import AnyStore
@@ -295,6 +296,37 @@ async def test_no_correction_is_missed_when_the_store_goes_back_between_totals_a
     await room.send(report("u1", 3, votes=1))  # past where it stood, before anybody looks again
     await view.refresh()
     assert [item["version"] for item in view.journals.corrections()["list"]] == [2, 3]
+    await room.log.close()
+
+
+class Losing(MemoryStore):
+    """A store that loses one revision, request and answer, when it is told to."""
+
+    losing = False
+
+    async def publish(
+        self, lease: Lease, revision: int, head: bytes, documents: Mapping[str, bytes], knowing: str = ""
+    ) -> Answer:
+        if self.losing:
+            self.losing = False
+            return Answer.LOST
+        return await super().publish(lease, revision, head, documents, knowing)
+
+
+async def test_what_was_derived_and_never_published_is_derived_again(tmp_path: Path) -> None:
+    """The definition is derived once after an amendment; the revision that brought it may be lost (chaos seed 30011)."""
+    store = Losing()
+    room = await Room(store, tmp_path / "kept", DEFINITION).open()
+    async with room.publishing():
+        await room.send(report("u1"))
+        await room.covered()
+        store.losing = True
+        await room.send(amendment())
+        head, documents = await room.covered()
+        assert not store.losing
+        units = {unit["id"]: unit.get("registered") for unit in documents["definition"]["units"]}
+        assert head.definition != CHAIN
+        assert units["u4"] == 77
     await room.log.close()
 
 

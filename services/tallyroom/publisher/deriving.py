@@ -31,14 +31,17 @@ class Derivation:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.deriver = Deriver(plan)
-        self.frozen = Frozen()
-        self._clock: datetime | None = None
-        self._definition = ""  # the chain of the definition document made last
+        self._clock: datetime | None
+        self._definition: str  # the chain of the definition document made last
+        self.forget()
 
     def forget(self) -> None:
-        """What was derived before says nothing of what comes next; rows that stand still are those of the last revision."""
+        """What was derived before says nothing of what comes next: maybe it was never published.
+
+        Rows that stand still are those of the last revision.
+        """
         self.deriver, self.frozen = Deriver(self.plan), Frozen()
+        self._clock, self._definition = None, ""
 
     def follow(self, view: View) -> bool:
         """Take over an amended definition once every partition has it; until then the cut mixes two and is not shown."""

@@ -118,7 +118,8 @@ class Publisher:
                 await self._round(lease, view)
             except DiskUnavailable as error:
                 self._doubt(error.what)
-                view.anew()  # what was derived and not published must not count as shown
+                self._derivation.forget()  # what was derived and not published must not count as shown
+                view.anew()
             turned = self.condition is not said  # readers must not take fresh figures for stale ones for a second more
             if turned or time.monotonic() - renewed > LEASE_S / 5 or not self.condition.ok:
                 if not await self._beat(lease):
@@ -140,6 +141,7 @@ class Publisher:
         self._guards.start_at(await self._log.bounds(self._topic))
         self._doubt("catching up with the log")
         await self._beat(lease)
+        self._derivation.forget()  # whoever published last may have been stopped between deriving and publishing
         self._logger.info("publishing", after=self._number, store=meta.store_id)
         return View(self._totals, self._derivation.plan, meta.partitions)
 
