@@ -12,6 +12,7 @@ from tallyroom.codec.layout import LAYOUT, ORIGIN, Origin
 from tallyroom.codec.packed import cell_name
 from tallyroom.domain.errors import OtherLayout
 from tallyroom.publisher.cut import View
+from tallyroom.publisher.journal import entries_between
 from tallyroom.publisher.returns import Returns
 from tallyroom.publisher.sweep import Sweep
 from tallyroom.store.base import Answer
@@ -123,7 +124,7 @@ async def test_a_journal_exchanged_after_the_cut_is_not_read(room: Room) -> None
         assert part.journal
         await relabel(room, partition, LAYOUT + 1)
         with pytest.raises(OtherLayout):
-            await view._entries(partition, 0, part.journal)
+            await entries_between(room.store, partition, 0, part.journal)
 
 
 async def test_publication_stands_until_a_rebuild_and_goes_on_after_it(room: Room) -> None:

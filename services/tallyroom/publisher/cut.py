@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tallyroom.codec import packed
-from tallyroom.codec.layout import ORIGIN, guarded, origin_of, unguarded
-from tallyroom.publisher.journal import Journals
+from tallyroom.codec.layout import ORIGIN, origin_of
+from tallyroom.publisher.journal import Journals, entries_between
 from tallyroom.results.facts import Facts, Place
 from tallyroom.results.flags import ShownFlag
 from tallyroom.store.base import TotalsStore
@@ -68,11 +68,6 @@ class View:
         self.matched: dict[Place, Row] = {}  # sums over units that were there last time
         self.changed = set(self._places)
 
-    def anew(self) -> None:
-        """Read everything again, and have it derived again."""
-        self.replan(self.plan)
-        self.asides_changed = self.flags_changed = True
-
     def read_anew(self, plan: Plan) -> None:
         """Nothing that was read counts any more: totals may be other ones at the same offset, and so may journals."""
         for number, view in self.partitions.items():
@@ -111,7 +106,7 @@ class View:
         tallies, refusals, heard, journal, chain, origin = cut.values[: len(_OWN)]
         first = origin_of(origin, number).first if cut.offset else None
         back = cut.offset < view.offset  # the store went back: its journal may be another one from here on
-        entries = await self._entries(number, 0 if back else view.journal, int(journal or b"0"))
+        entries = await entries_between(self._store, number, 0 if back else view.journal, int(journal or b"0"))
         if entries is None:
             return False
         if back:
@@ -131,12 +126,6 @@ class View:
         for entry in entries:
             self._remember(number, entry)
         return True
-
-    async def _entries(self, number: int, start: int, end: int) -> list[packed.Entry] | None:
-        """Journal entries of a cut; None if the store lost one of them since: a hole would never be filled."""
-        names = [packed.journal_name(index) for index in range(start, end)]
-        found = unguarded(await self._store.units(number, guarded(names)), number) if names else ()
-        return None if None in found else [packed.decode_entry(data) for data in found if data is not None]
 
     def _remember(self, number: int, entry: packed.Entry) -> None:
         about = self.journals.remember(number, entry)

@@ -8,10 +8,12 @@ import msgspec
 
 from tallyroom.codec import packed
 from tallyroom.codec.events import Amendment, Desk, decode_known, everywhere
+from tallyroom.codec.layout import guarded, unguarded
 from tallyroom.codec.marks import Thaw, thaw_of
 from tallyroom.domain.events import Amendment as DomainAmendment
 from tallyroom.domain.events import Disposition, Kind
 from tallyroom.results.flags import FlagLedger
+from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.notes import Wait, Waits
 
 _INNER: Final = frozenset({"entry", "event", "chain", "settles", "code"})
@@ -21,6 +23,16 @@ _EVERYWHERE: Final = -1
 
 Listed = Mapping[str, Sequence[Mapping[str, Any]]]
 """JSON objects by contest."""
+
+
+async def entries_between(store: TotalsStore, partition: int, start: int, end: int) -> list[packed.Entry] | None:
+    """Journal entries ``start`` to ``end`` - 1 of a cut; None if the store lost one of them since: a hole would never be filled.
+
+    Raises StoreUnavailable, OtherLayout.
+    """
+    names = [packed.journal_name(index) for index in range(start, end)]
+    found = unguarded(await store.units(partition, guarded(names)), partition) if names else ()
+    return None if None in found else [packed.decode_entry(data) for data in found if data is not None]
 
 
 class Journals:

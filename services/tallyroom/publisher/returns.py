@@ -18,7 +18,7 @@ from tallyroom.domain.errors import LogError, OtherLayout, StoreUnavailable
 from tallyroom.domain.events import Refusal
 from tallyroom.log.base import Entry, EventLog
 from tallyroom.publisher.deriving import followed
-from tallyroom.publisher.journal import Journals
+from tallyroom.publisher.journal import Journals, entries_between
 from tallyroom.results.apart import rejected_places
 from tallyroom.store.base import TotalsStore
 from tallyroom.tabulation.notes import Wait
@@ -108,12 +108,11 @@ class Returns:
             length = 0
         journal, chain = unguarded(cut.values, partition)
         end = int(journal or b"0")
-        names = [packed.journal_name(index) for index in range(length, end)]
-        found = unguarded(await self._store.units(partition, guarded(names)), partition) if names else ()
-        if None in found:
-            return  # the store lost one of them since: read again next time, for a hole would never be filled
-        for data in found:
-            self._journals.remember(partition, packed.decode_entry(data or b""))
+        entries = await entries_between(self._store, partition, length, end)
+        if entries is None:
+            return  # read again next time
+        for entry in entries:
+            self._journals.remember(partition, entry)
         self._read[partition] = (cut.offset, end)
         self._chains[partition] = chain.decode() if chain else self._plan.chain
 

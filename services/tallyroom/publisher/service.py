@@ -119,7 +119,7 @@ class Publisher:
             except DiskUnavailable as error:
                 self._doubt(error.what)
                 self._derivation.forget()  # what was derived and not published must not count as shown
-                view.anew()
+                view.read_anew(self._derivation.plan)
             turned = self.condition is not said  # readers must not take fresh figures for stale ones for a second more
             if turned or time.monotonic() - renewed > LEASE_S / 5 or not self.condition.ok:
                 if not await self._beat(lease):
