@@ -21,7 +21,7 @@ from tallyroom.domain.election import (
     Signatures,
 )
 from tallyroom.tabulation.plausible import Rules
-from tallyroom.tabulation.rows import COUNTERS, Row, complete
+from tallyroom.tabulation.rows import COUNTERS, Row, complete, picked
 
 Figures = tuple[int, ...]
 """A report's figures: the contest's measures, then its selections, in the definition's order."""
@@ -228,13 +228,8 @@ class ContestPlan:
 
 
 def summer(positions: tuple[int, ...]) -> Callable[[Figures], int]:
-    """A function that sums the values at these positions; neighbours are sliced, which is several times as fast."""
-    if len(positions) == 1:
-        return itemgetter(positions[0])
-    first, last = positions[0], positions[-1]
-    if positions == tuple(range(first, last + 1)):
-        return lambda values: sum(values[first : last + 1])
-    pick = itemgetter(*positions)
+    """A function that sums the values at these positions."""
+    pick = picked(positions)
     return lambda values: sum(pick(values))
 
 
